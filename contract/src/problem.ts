@@ -63,10 +63,13 @@ export class Problem extends Error {
 
 /** The nearest of `known` to `word`, if it is near enough to be what was meant (edit distance). */
 export function didYouMean(word: string, known: readonly string[]): string | null {
+  const lower = word.toLowerCase();
+  const longer = known.find((candidate) => lower.length >= 3 && candidate.toLowerCase().startsWith(lower));
+  if (longer) return longer;
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    const distance = editDistance(lower, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

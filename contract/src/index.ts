@@ -1,0 +1,11 @@
+/** The wire of the Master Orchestrator: what the outside relies on. Imports nothing of ours. */
+export * from "./dispatch.ts";
+export * from "./execution.ts";
+export * from "./json.ts";
+export * from "./orchestrator.ts";
+export * from "./policy.ts";
+export * from "./primitives.ts";
+export * from "./problem.ts";
+export * from "./task.ts";
+export * from "./validate.ts";
+export * from "./workflow.ts";

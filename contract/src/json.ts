@@ -1,0 +1,71 @@
+/** Reads JSON from outside: strict UTF-8, bounded depth, nothing that a database would refuse later. */
+import { Problem } from "./problem.ts";
+
+export const MAX_JSON_DEPTH = 64;
+
+/**
+ * Parses `bytes` as JSON. Throws a Problem (`invalid_json` or `json_too_deep`) for anything that is
+ * not valid UTF-8, not JSON, nested deeper than 64 levels, or holds a NUL or a lone surrogate.
+ */
+export function parseStrictJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Problem("invalid_json", "the body is not valid UTF-8", "Send JSON encoded as UTF-8.");
+  }
+  refuseDeepText(text);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const where = error instanceof Error ? error.message : String(error);
+    throw new Problem("invalid_json", `the body is not JSON: ${where.slice(0, 200)}`, "Send one JSON value.");
+  }
+  // Only escapes can smuggle these in: raw control characters are refused by JSON.parse, and
+  // UTF-8 has no surrogates. So the walk is skipped for nearly every body.
+  if (text.includes("\\u")) refuseUnstorable(value, "");
+  return value;
+}
+
+/** Counts brackets outside of strings, before parsing: JSON.parse itself may recurse too deep. */
+function refuseDeepText(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (inString) {
+      if (char === 0x5c) i++;
+      else if (char === 0x22) inString = false;
+    } else if (char === 0x22) inString = true;
+    else if (char === 0x7b || char === 0x5b) {
+      if (++depth > MAX_JSON_DEPTH) {
+        throw new Problem(
+          "json_too_deep",
+          `the body is nested deeper than ${MAX_JSON_DEPTH} levels`,
+          "Flatten the value, or send the nested part as a string.",
+        );
+      }
+    } else if (char === 0x7d || char === 0x5d) depth--;
+  }
+}
+
+function refuseUnstorable(value: unknown, path: string): void {
+  if (typeof value === "string") {
+    if (value.includes("\0") || !value.isWellFormed()) {
+      throw new Problem(
+        "invalid_json",
+        `the text at ${path || "/"} holds a NUL character or a lone surrogate`,
+        "Remove the character: PostgreSQL cannot store it.",
+        { errors: [{ path: path || "/", message: "holds a NUL character or a lone surrogate" }] },
+      );
+    }
+  } else if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) refuseUnstorable(value[i], `${path}/${i}`);
+  } else if (value !== null && typeof value === "object") {
+    for (const [key, inner] of Object.entries(value)) {
+      refuseUnstorable(key, `${path}/…`);
+      refuseUnstorable(inner, `${path}/${key}`);
+    }
+  }
+}

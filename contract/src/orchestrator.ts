@@ -1,0 +1,106 @@
+/** The orchestrator itself on the wire: its state, cycles, queue and keys. */
+import { z } from "zod";
+import { ExecutionStatus } from "./execution.ts";
+import { JsonObject, NextCursor, PageQuery, Timestamp, Uuid } from "./primitives.ts";
+import { Hold } from "./task.ts";
+
+export const Orchestrator = z
+  .object({
+    state: ExecutionStatus,
+    paused: z.boolean(),
+    paused_by: z.string().nullable(),
+    replicas: z.array(z.object({ replica_id: z.string(), started_at: Timestamp, seen_at: Timestamp })),
+    last_tick: z.object({ boundary: Timestamp, ran_at: Timestamp, drift_ms: z.number() }).nullable(),
+    next_tick: Timestamp,
+    running: z.int(),
+    waiting: z.int(),
+    version: z.string(),
+  })
+  .meta({ id: "Orchestrator" });
+
+export const TickAnswer = z.object({ cycle_id: Uuid.nullable() }).meta({ id: "TickAnswer" });
+
+export const CycleSummary = z
+  .object({
+    cycle_id: Uuid,
+    trigger: z.enum(["tick", "wake"]),
+    boundary: Timestamp.nullable(),
+    drift_ms: z.number().nullable(),
+    started_at: Timestamp,
+    duration_ms: z.number(),
+    policy_version: z.int(),
+    dispatched: z.int(),
+    held: z.int(),
+  })
+  .meta({ id: "CycleSummary" });
+export const Cycle = CycleSummary.extend({
+  snapshot: JsonObject,
+  decisions: z.array(z.json()),
+  reasons: z.array(z.object({ lane: z.string(), reason: z.string(), cause: z.string(), tasks: z.int() })),
+}).meta({ id: "Cycle" });
+export const CycleListQuery = PageQuery.extend({ trigger: z.enum(["tick", "wake"]).optional() });
+export const CycleList = z
+  .object({ cycles: z.array(CycleSummary), next_cursor: NextCursor })
+  .meta({ id: "CycleList" });
+
+export const Queue = z
+  .object({
+    depth: z.int(),
+    oldest_age_seconds: z.number().nullable(),
+    lanes: z.array(
+      z.object({
+        lane: z.string(),
+        workflow_type: z.string(),
+        content_type: z.string(),
+        depth: z.int(),
+        scheduled: z.int(),
+        retrying: z.int(),
+        running: z.int(),
+        oldest_age_seconds: z.number().nullable(),
+        completed_last_hour: z.int(),
+        share: z.number().meta({ description: "Part of the last hour's completed tasks, 0 to 1" }),
+        hold: Hold.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: "Queue" });
+
+export const ROLES = ["viewer", "operator", "admin", "worker"] as const;
+export const Role = z.enum(ROLES);
+export type Role = z.infer<typeof Role>;
+
+export const NewApiKey = z
+  .strictObject({
+    name: z.string().min(1).max(100),
+    role: Role,
+    expires_at: Timestamp.nullish(),
+  })
+  .meta({ id: "NewApiKey" });
+export const NewApiKeyAnswer = z
+  .object({ key_id: z.string(), key: z.string().meta({ description: "Shown this once" }) })
+  .meta({ id: "NewApiKeyAnswer" });
+export const ApiKey = z
+  .object({
+    key_id: z.string(),
+    name: z.string(),
+    role: Role,
+    created_at: Timestamp,
+    expires_at: Timestamp.nullable(),
+    revoked_at: Timestamp.nullable(),
+  })
+  .meta({ id: "ApiKey" });
+export const ApiKeyList = z
+  .object({ api_keys: z.array(ApiKey), next_cursor: z.null() })
+  .meta({ id: "ApiKeyList" });
+
+export const ProblemResponse = z
+  .looseObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    hint: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .meta({ id: "Problem", description: "RFC 9457 problem response" });

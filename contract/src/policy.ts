@@ -1,0 +1,93 @@
+/** The policy: everything that an operator may change about how decisions are made. */
+import { z } from "zod";
+import { NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
+
+const Count = z.int().min(0).max(1_000_000);
+const Amount = z.number().min(0).max(1_000_000_000);
+const Share = z.number().min(0).max(1);
+const LaneName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,62}\/[a-z0-9][a-z0-9_-]{0,62}$/, "must be workflow_type/content_type");
+
+const Price = z.strictObject({
+  input_usd_per_million: Amount,
+  output_usd_per_million: Amount,
+  cached_input_usd_per_million: Amount.optional(),
+});
+
+export const Policy = z
+  .strictObject({
+    concurrency: z
+      .strictObject({
+        total: Count.default(10),
+        high_load: Count.default(3),
+      })
+      .prefault({}),
+    high_load: z
+      .strictObject({ waiting_above: Count.default(1000), resource_above: Share.default(0.8) })
+      .prefault({}),
+    ageing: z
+      .strictObject({
+        boost_after_minutes: Amount.default(30),
+        boost_per_minute: Amount.default(10),
+      })
+      .prefault({}),
+    retry: z
+      .strictObject({
+        max_attempts: z.int().min(1).max(10).default(3),
+        base_seconds: Amount.default(60),
+        factor: z.number().min(1).max(10).default(2),
+        max_seconds: Amount.default(960),
+        jitter: Share.default(0.2),
+        dead_letter_after: z.int().min(1).max(100).default(5),
+        snooze_seconds: Amount.default(5),
+        snooze_limit_seconds: Amount.default(86_400),
+      })
+      .prefault({}),
+    lanes: z.record(LaneName, z.strictObject({ weight: Amount.default(1) })).default({}),
+    batching: z.strictObject({ full_batches_above_depth: Count.default(1000) }).prefault({}),
+    providers: z
+      .record(
+        z.string().regex(/^[a-z][a-z0-9_.-]{0,62}$/),
+        z.strictObject({ requests_per_minute: Count.optional() }),
+      )
+      .default({ gemini: { requests_per_minute: 60 }, openai: { requests_per_minute: 50 } }),
+    budget: z
+      .strictObject({
+        daily_usd: Usd.default(500),
+        slow_down_at: Share.default(0.8),
+        critical_only_at: Share.default(0.9),
+      })
+      .prefault({}),
+    database: z.strictObject({ max_connections: z.int().min(2).max(1000).default(15) }).prefault({}),
+    memory: z.strictObject({ max_rss_mb: Amount.default(1536) }).prefault({}),
+    retention: z.strictObject({ archive_after_days: z.number().min(1).max(3650).default(30) }).prefault({}),
+    adapt: z.strictObject({ by: z.enum(["pace", "ceiling"]).default("pace") }).prefault({}),
+    prices: z.record(z.string().min(1).max(200), Price).default({}),
+  })
+  .meta({ id: "Policy" });
+export type Policy = z.infer<typeof Policy>;
+
+/** A partial policy as it is put: any branch may be left out, unknown names are refused after the merge. */
+export const PolicyPatch = z
+  .strictObject({ policy: z.record(z.string(), z.json()), comment: z.string().max(1000).optional() })
+  .meta({ id: "PolicyPatch" });
+
+export const PolicyVersion = z
+  .object({
+    version: z.int(),
+    policy: Policy,
+    comment: z.string().nullable(),
+    changed_by: z.string(),
+    changed_at: Timestamp,
+  })
+  .meta({ id: "PolicyVersion" });
+export const PolicyHistoryQuery = PageQuery;
+export const PolicyHistory = z
+  .object({ versions: z.array(PolicyVersion), next_cursor: NextCursor })
+  .meta({ id: "PolicyHistory" });
+
+/** The policy of a new installation. */
+export function defaultPolicy(): Policy {
+  return Policy.parse({});
+}

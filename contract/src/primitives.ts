@@ -1,0 +1,40 @@
+/** The small words of the wire that every other schema is made of. */
+import { z } from "zod";
+
+/** RFC 3339 in UTC or with an offset, e.g. `2026-12-01T09:00:00Z`. */
+export const Timestamp = z.iso.datetime({ offset: true }).meta({ example: "2026-12-01T09:00:00Z" });
+
+/** US dollars; the store keeps millionths of a dollar as integers. */
+export const Usd = z.number().min(0).max(1_000_000);
+
+/** Any JSON object. Its size and depth are limited at the door, before it is parsed. */
+export const JsonObject = z.record(z.string(), z.json()).meta({ description: "Any JSON object" });
+
+export const Uuid = z.uuid();
+
+/** A sub-workflow's name, e.g. `content_pipeline`. */
+export const WorkflowType = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{0,62}$/, "must be lower case letters, digits and _, starting with a letter")
+  .meta({ example: "content_pipeline" });
+
+/** The kind of work within a workflow; together they name a lane. */
+export const ContentType = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be lower case letters, digits, _ and -, at most 63")
+  .meta({ example: "how_to" });
+
+/** 0 (whenever) to 100 (now). */
+export const Priority = z.int().min(0).max(100);
+
+/** How a page of a list is asked for. */
+export const PageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().max(200).optional(),
+});
+
+/** The cursor of the next page, or null on the last. */
+export const NextCursor = z.string().nullable();
+
+/** The body of actions that need none. */
+export const NoBody = z.strictObject({});

@@ -1,0 +1,200 @@
+/** Tasks on the wire: one piece of work asked for, with an idempotency key. */
+import { z } from "zod";
+import {
+  ContentType,
+  JsonObject,
+  NextCursor,
+  PageQuery,
+  Priority,
+  Timestamp,
+  Uuid,
+  WorkflowType,
+} from "./primitives.ts";
+
+export const TASK_STATUSES = [
+  "queued",
+  "scheduled",
+  "running",
+  "retrying",
+  "completed",
+  "dead_lettered",
+  "cancelled",
+] as const;
+export const TaskStatus = z.enum(TASK_STATUSES);
+export type TaskStatus = z.infer<typeof TaskStatus>;
+
+export const NewTask = z
+  .strictObject({
+    workflow_type: WorkflowType,
+    content_type: ContentType.default("default"),
+    priority: Priority.default(50),
+    payload: JsonObject.default({}),
+    idempotency_key: z.string().min(1).max(200).optional(),
+    not_before: Timestamp.optional(),
+  })
+  .meta({ id: "NewTask" });
+export type NewTask = z.infer<typeof NewTask>;
+
+export const MAX_TASKS_PER_REQUEST = 10_000;
+
+export const NewTasks = z
+  .strictObject({ tasks: z.array(NewTask).min(1).max(MAX_TASKS_PER_REQUEST) })
+  .meta({ id: "NewTasks" });
+
+/** One task or many, for the documentation; the handler tells them apart by the member `tasks`. */
+export const EnqueueBody = z.union([NewTask, NewTasks]);
+
+export const EnqueueAnswer = z
+  .object({ tasks: z.array(z.object({ task_id: Uuid, status: TaskStatus, duplicate: z.boolean() })) })
+  .meta({ id: "EnqueueAnswer" });
+export type EnqueueAnswer = z.infer<typeof EnqueueAnswer>;
+
+/** Why a task waits: the same closed list in the plan, the API, the CLI and the dashboard. */
+export const HOLD_REASONS = [
+  "awaiting_decision",
+  "orchestrator_paused",
+  "workflow_paused",
+  "workflow_without_target",
+  "concurrency_total",
+  "concurrency_workflow",
+  "runs_alone",
+  "not_due",
+  "backoff",
+  "snoozed",
+  "decision_limit",
+] as const;
+export const HoldReason = z.enum(HOLD_REASONS);
+export type HoldReason = z.infer<typeof HoldReason>;
+
+export const Hold = z
+  .object({
+    reason: HoldReason,
+    cause: z.string().meta({ description: "The gate in words, with its numbers" }),
+    expected_start: Timestamp.nullable(),
+  })
+  .meta({ id: "Hold" });
+export type Hold = z.infer<typeof Hold>;
+
+export const TaskError = z
+  .object({
+    execution_id: Uuid,
+    attempt: z.int(),
+    at: Timestamp,
+    code: z.string(),
+    message: z.string(),
+    stack_trace: z.string().nullable(),
+  })
+  .meta({ id: "TaskError" });
+
+export const TaskAttempt = z.object({
+  execution_id: Uuid,
+  attempt: z.int(),
+  state: z.string(),
+  dispatched_at: Timestamp,
+  accepted_at: Timestamp.nullable(),
+  ended_at: Timestamp.nullable(),
+});
+
+export const TaskSummary = z
+  .object({
+    task_id: Uuid,
+    workflow_type: WorkflowType,
+    content_type: z.string(),
+    priority: z.int(),
+    status: TaskStatus,
+    failures: z.int(),
+    idempotency_key: z.string().nullable(),
+    created_at: Timestamp,
+    due_at: Timestamp,
+    started_at: Timestamp.nullable(),
+    completed_at: Timestamp.nullable(),
+    execution_id: Uuid.nullable(),
+  })
+  .meta({ id: "TaskSummary" });
+export type TaskSummary = z.infer<typeof TaskSummary>;
+
+export const Task = TaskSummary.extend({
+  payload: JsonObject,
+  result_data: z.json().nullable(),
+  score: z.number().nullable().meta({ description: "Rank score now; null once it no longer waits" }),
+  rank: z.int().nullable().meta({ description: "1 is next in its lane; null once it no longer waits" }),
+  hold: Hold.nullable(),
+  errors: z.array(TaskError),
+  attempts: z.array(TaskAttempt),
+  execution_ids: z.array(Uuid),
+}).meta({ id: "Task" });
+export type Task = z.infer<typeof Task>;
+
+export const TaskListQuery = PageQuery.extend({
+  status: TaskStatus.optional(),
+  workflow_type: WorkflowType.optional(),
+  content_type: ContentType.optional(),
+  from: Timestamp.optional(),
+  to: Timestamp.optional(),
+});
+export type TaskListQuery = z.infer<typeof TaskListQuery>;
+
+export const TaskList = z
+  .object({ tasks: z.array(TaskSummary), next_cursor: NextCursor })
+  .meta({ id: "TaskList" });
+
+export const TaskPatch = z.strictObject({ priority: Priority }).meta({ id: "TaskPatch" });
+
+/** One gate on a task's way, in the order in which they are met. */
+export const Gate = z.object({
+  gate: z.string(),
+  passed: z.boolean(),
+  detail: z.string(),
+});
+
+export const Explanation = z
+  .object({
+    task_id: Uuid,
+    at: Timestamp,
+    status: TaskStatus,
+    verdict: z.string().meta({ description: "One sentence: where it stands and why" }),
+    score: z.number().nullable(),
+    rank: z.int().nullable(),
+    hold: Hold.nullable(),
+    gates: z.array(Gate),
+    slot_holders: z.array(
+      z.object({ execution_id: Uuid, workflow_type: z.string(), since: Timestamp, tasks: z.int() }),
+    ),
+    history: z.array(
+      z.object({ at: Timestamp, from: z.string().nullable(), to: z.string(), reason: z.string() }),
+    ),
+  })
+  .meta({ id: "Explanation" });
+export type Explanation = z.infer<typeof Explanation>;
+
+export const DeadLetterQuery = PageQuery.extend({
+  workflow_type: WorkflowType.optional(),
+  content_type: ContentType.optional(),
+});
+export const DeadLetterList = z
+  .object({
+    dead_letters: z.array(TaskSummary.extend({ errors: z.array(TaskError) })),
+    next_cursor: NextCursor,
+  })
+  .meta({ id: "DeadLetterList" });
+
+export const RedriveBody = z
+  .strictObject({
+    task_ids: z.array(Uuid).min(1).max(MAX_TASKS_PER_REQUEST).optional(),
+    filter: z
+      .strictObject({
+        workflow_type: WorkflowType.optional(),
+        content_type: ContentType.optional(),
+        from: Timestamp.optional(),
+        to: Timestamp.optional(),
+      })
+      .optional(),
+    dry_run: z.boolean().default(false),
+  })
+  .refine((body) => (body.task_ids === undefined) !== (body.filter === undefined), {
+    message: "give either task_ids or filter",
+  })
+  .meta({ id: "RedriveBody" });
+export const RedriveAnswer = z
+  .object({ dry_run: z.boolean(), count: z.int(), task_ids: z.array(Uuid) })
+  .meta({ id: "RedriveAnswer" });

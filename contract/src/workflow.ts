@@ -1,0 +1,74 @@
+/** How a sub-workflow is registered. */
+import { z } from "zod";
+import { ContentType, JsonObject, Timestamp, WorkflowType } from "./primitives.ts";
+
+const WebhookUrl = z.url({ protocol: /^https?$/ }).max(2000);
+
+const WebhookAuth = z.union([
+  z.strictObject({
+    type: z.literal("header"),
+    name: z.string().regex(/^[A-Za-z0-9-]{1,100}$/, "must be a header name"),
+    value: z.string().min(1).max(4000),
+  }),
+  z.strictObject({ type: z.literal("bearer"), token: z.string().min(1).max(4000) }),
+  z.strictObject({ type: z.literal("basic"), user: z.string().max(200), password: z.string().max(4000) }),
+]);
+export type WebhookAuth = z.infer<typeof WebhookAuth>;
+
+export const SigningSecret = z
+  .string()
+  .regex(/^whsec_[A-Za-z0-9+/]{22,}={0,2}$/, "must be whsec_ and the base64 of at least 16 bytes");
+
+export const WorkflowSettings = z
+  .strictObject({
+    webhook_url: WebhookUrl.optional(),
+    auth: WebhookAuth.nullish(),
+    signing_secret: SigningSecret.nullish(),
+    timeout_seconds: z.number().min(1).max(86_400).default(300),
+    batch: z
+      .strictObject({
+        min: z.int().min(1).max(10).default(1),
+        max: z.int().min(1).max(10).default(10),
+      })
+      .refine((batch) => batch.min <= batch.max, { message: "min must not exceed max" })
+      .default({ min: 1, max: 10 }),
+    max_concurrent: z.int().min(1).max(1000).default(3),
+    targets: z
+      .array(z.strictObject({ webhook_url: WebhookUrl, weight: z.number().min(0).max(1000).default(1) }))
+      .min(1)
+      .max(50)
+      .optional(),
+    schedule: z.strictObject({ every_seconds: z.number().min(1).max(2_592_000) }).nullish(),
+    next: z
+      .array(
+        z.strictObject({
+          workflow_type: WorkflowType,
+          on: z.enum(["completed", "failed", "always"]).default("completed"),
+          content_type: ContentType.optional(),
+        }),
+      )
+      .max(20)
+      .optional(),
+    accept: z.enum(["json_accepted", "any_2xx"]).default("json_accepted"),
+    weight: z.number().min(0).max(1000).default(1),
+    critical: z.boolean().default(false),
+    estimates: z.record(z.string().max(100), z.number().min(0)).optional(),
+    params: JsonObject.optional(),
+    paused: z.boolean().default(false),
+  })
+  .meta({ id: "WorkflowSettings" });
+export type WorkflowSettings = z.infer<typeof WorkflowSettings>;
+
+/** Settings as they are shown: secrets are replaced by a mark that says only that they are set. */
+export const Workflow = z
+  .object({
+    workflow_type: WorkflowType,
+    built_in: z.boolean(),
+    settings: z.looseObject({}),
+    updated_at: Timestamp,
+    updated_by: z.string(),
+  })
+  .meta({ id: "Workflow" });
+export const WorkflowList = z
+  .object({ workflows: z.array(Workflow), next_cursor: z.null() })
+  .meta({ id: "WorkflowList" });
