@@ -12,6 +12,7 @@ export const PROBLEM_CODES = [
   "internal",
   "invalid_body",
   "invalid_json",
+  "invalid_request",
   "invalid_setting",
   "json_too_deep",
   "method_not_allowed",

@@ -56,11 +56,14 @@ function describeIssues(issues: z.core.$ZodIssue[], schema: z.ZodType, where: st
   });
 }
 
-/** Of a union's branches, the one with the fewest complaints is what the sender meant. */
+/** Of a union's branches, the one that fits best at the top is what the sender meant; the first of equals. */
 function closestBranch(branches: z.core.$ZodIssue[][]): z.core.$ZodIssue[] | null {
-  const complaints = (issues: z.core.$ZodIssue[]) =>
-    issues.reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
-  return [...branches].sort((a, b) => complaints(a) - complaints(b))[0] ?? null;
+  const complaints = (issues: z.core.$ZodIssue[], depth: number) =>
+    issues
+      .filter((issue) => issue.path.length <= depth)
+      .reduce((sum, issue) => sum + (issue.code === "unrecognized_keys" ? issue.keys.length : 1), 0);
+  const weigh = (issues: z.core.$ZodIssue[]) => complaints(issues, 1) * 1000 + complaints(issues, 1000);
+  return [...branches].sort((a, b) => weigh(a) - weigh(b))[0] ?? null;
 }
 
 type Def = {

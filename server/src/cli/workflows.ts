@@ -1,0 +1,88 @@
+/** Owns `orchestrator workflows …`: showing and registering sub-workflows. Never shows a secret; the server hides them. */
+import type { Workflow } from "@master-orchestrator/contract";
+import type { Command } from "commander";
+import type { z } from "zod";
+import { path } from "./api.ts";
+import { printFields, printValue } from "./details.ts";
+import { readJsonFile } from "./json-file.ts";
+import { addGroup, addListing } from "./list.ts";
+import { type Session, type Shell, withAction } from "./session.ts";
+import { ago, plain } from "./text.ts";
+
+type Row = z.infer<typeof Workflow>;
+
+/** Registers the group. */
+export function addWorkflows(program: Command, shell: Shell): void {
+  const group = addGroup(program, "workflows", "list, show and register sub-workflows");
+  addListing(group, shell, "list sub-workflows", list);
+  withAction(
+    group.command("show").description("how one is registered").argument("<type>"),
+    shell,
+    async (session, [type]) => {
+      const workflow = await session.api<Row>("GET", path`/api/v1/workflows/${type!}`);
+      session.show(workflow, () => render(session, workflow));
+      return undefined;
+    },
+  );
+  withAction(
+    group
+      .command("set")
+      .description("register a sub-workflow, or change it")
+      .argument("<type>")
+      .argument("<file>", "a JSON file with its settings, or -"),
+    shell,
+    async (session, [type, file]) => {
+      const body = await readJsonFile(file!, session.terminal);
+      const answer = await session.api<Row>("PUT", path`/api/v1/workflows/${type!}`, { body });
+      session.show(answer, () => session.screen.line(`${plain(type)} is registered`));
+      return undefined;
+    },
+  );
+  addSwitch(group, shell, "pause", "dispatch no more of its tasks; what runs goes on");
+  addSwitch(group, shell, "resume", "dispatch its tasks again");
+}
+
+function addSwitch(group: Command, shell: Shell, name: "pause" | "resume", description: string): void {
+  withAction(
+    group.command(name).description(description).argument("<type>"),
+    shell,
+    async (session, [type]) => {
+      const answer = await session.api<Row>("POST", `${path`/api/v1/workflows/${type!}`}/${name}`);
+      session.show(answer, () => session.screen.line(`${plain(type)} is ${name}d`));
+      return undefined;
+    },
+  );
+}
+
+async function list(session: Session): Promise<undefined> {
+  const now = session.terminal.now();
+  const answer = await session.api<{ workflows: Row[] }>("GET", "/api/v1/workflows");
+  session.show(answer, () =>
+    session.screen.table<Row>(
+      [
+        { title: "WORKFLOW", value: (each) => each.workflow_type },
+        { title: "BUILT IN", value: (each) => (each.built_in ? "yes" : "no") },
+        { title: "STATE", value: (each) => (each.settings.paused === true ? "paused" : "on") },
+        { title: "AT ONCE", value: (each) => each.settings.max_concurrent, right: true },
+        { title: "CHANGED", value: (each) => ago(each.updated_at, now) },
+        { title: "TARGET", value: target, shrinks: true },
+      ],
+      answer.workflows,
+      "no workflows",
+    ),
+  );
+}
+
+function target({ settings }: Row): unknown {
+  const targets = settings.targets as { webhook_url?: string }[] | undefined;
+  return settings.webhook_url ?? targets?.map((each) => each.webhook_url).join(" ") ?? null;
+}
+
+function render({ screen, terminal }: Session, workflow: Row): void {
+  printFields(screen, {
+    workflow: plain(workflow.workflow_type),
+    "built in": workflow.built_in ? "yes" : "no",
+    changed: `${ago(workflow.updated_at, terminal.now())} by ${plain(workflow.updated_by)}`,
+  });
+  printValue(screen, "settings", workflow.settings);
+}

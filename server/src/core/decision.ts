@@ -1,0 +1,116 @@
+/** What a plan decides, as plain values that `store/apply.ts` carries out. All times are epoch milliseconds. */
+import type { ExecutionStatus, HoldReason, TaskStatus } from "@master-orchestrator/contract";
+import type { Run, RunAttempt } from "./snapshot.ts";
+
+/** Why an attempt or a task failed. */
+export interface Failure {
+  code: string;
+  message: string;
+  stackTrace: string | null;
+}
+
+/** A change of an existing task. What is undefined stays as it is. */
+export interface TaskChange {
+  taskId: string;
+  from: TaskStatus;
+  to: TaskStatus;
+  reason: string;
+  actor: string;
+  failures?: number;
+  dueAtMs?: number;
+  runsAlone?: boolean;
+  /** The task leaves its execution and goes back to the queue, or has ended. */
+  leaves?: boolean;
+  result?: unknown;
+  failure?: Failure;
+}
+
+/** A change of an execution's state; several in a row when one cycle folds in several facts. */
+export interface ExecutionStep {
+  from: ExecutionStatus;
+  to: ExecutionStatus;
+  reason: string;
+  actor: string;
+}
+
+/** How an execution ends. */
+export interface ExecutionEnd {
+  result: unknown;
+  failure: Failure | null;
+}
+
+/** Moves one live run: its attempt as it is now, the steps of its state, and what became of its tasks. */
+export interface Advance {
+  kind: "advance";
+  executionId: string;
+  parentId: string | null;
+  workflowType: string;
+  attempt: RunAttempt & { ended: boolean; failure: Failure | null; metrics: unknown };
+  steps: readonly ExecutionStep[];
+  tasks: readonly TaskChange[];
+  dueAtMs: number | null;
+  costMicros: number;
+  recoveryAction: { action: string; reason: string } | null;
+  end: ExecutionEnd | null;
+  /** Post the message (again). */
+  deliver: boolean;
+}
+
+/** Opens an execution over a batch of waiting tasks of one lane. */
+export interface Dispatch {
+  kind: "dispatch";
+  workflowType: string;
+  contentType: string;
+  taskIds: readonly string[];
+  priority: number;
+  score: number;
+  timeoutMs: number;
+  reason: string;
+}
+
+/** Starts the next attempt of an execution over the tasks it still carries. */
+export interface Retry {
+  kind: "retry";
+  executionId: string;
+  workflowType: string;
+  attempt: number;
+  taskIds: readonly string[];
+  timeoutMs: number;
+  reason: string;
+}
+
+/** Posts a snoozed attempt again: the same attempt, the same message id. */
+export interface Resume {
+  kind: "resume";
+  run: Run;
+}
+
+export interface ChangeTask {
+  kind: "change_task";
+  change: TaskChange;
+}
+
+export interface SetPriority {
+  kind: "set_priority";
+  taskId: string;
+  priority: number;
+  actor: string;
+}
+
+/** All children of a cycle have ended, so the cycle's own execution ends. */
+export interface FinishCycle {
+  kind: "finish_cycle";
+  executionId: string;
+}
+
+/** The waiting tasks of a lane were not admitted, and why. */
+export interface Hold {
+  kind: "hold";
+  workflowType: string;
+  contentType: string;
+  reason: HoldReason;
+  cause: string;
+  tasks: number;
+}
+
+export type Decision = Advance | Dispatch | Retry | Resume | ChangeTask | SetPriority | FinishCycle | Hold;

@@ -1,0 +1,191 @@
+/** Folds the facts about one run, and the passing of time, into what becomes of it. Decides nothing about new work. */
+import type { AttemptState, Callback } from "@master-orchestrator/contract";
+import type { Advance, Failure } from "./decision.ts";
+import {
+  advanceOf,
+  type FoldContext,
+  type Folding,
+  silentFrom,
+  startFolding,
+  step,
+  withAttempt,
+} from "./folding.ts";
+import { redeliveryMs } from "./retry.ts";
+import { cancelRun, cancelTask, failAttempt, type Outcome, settle } from "./settle.ts";
+import type { DeliveryFact, Fact, Run, RunTask } from "./snapshot.ts";
+import { hasEnded } from "./states.ts";
+
+/** The longest wait that a `Retry-After` may ask for. */
+export const SNOOZE_MAX_MS = 3_600_000;
+
+/** Returns what changes for the run, or null if nothing does; and the run as it stands afterwards. */
+export function fold(
+  run: Run,
+  facts: readonly Fact[],
+  context: FoldContext,
+): { advance: Advance | null; run: Run } {
+  let folding = startFolding(run);
+  for (const fact of facts) folding = foldFact(folding, fact, context);
+  folding = watch(folding, context);
+  if (!folding.changed) return { advance: null, run };
+  return { advance: advanceOf(folding), run: folding.run };
+}
+
+/** Posts a snoozed attempt again, now that it has a slot. */
+export function resume(run: Run, context: FoldContext): Advance {
+  const folding = withAttempt(startFolding(run), context, {
+    state: "sent",
+    deliveries: run.attempt.deliveries + 1,
+    deliverAtMs: null,
+    deadlineAtMs: context.nowMs + run.attempt.timeoutMs,
+  });
+  return advanceOf({ ...folding, deliver: true });
+}
+
+function foldFact(folding: Folding, fact: Fact, context: FoldContext): Folding {
+  if (hasEnded(folding.run.status)) return folding;
+  if ("attempt" in fact && fact.attempt !== folding.run.attempt.number) return folding;
+  switch (fact.kind) {
+    case "delivery":
+      return folding.attemptEnded ? folding : foldDelivery(folding, fact, context);
+    case "claim":
+      return folding.attemptEnded ? folding : accept(folding, fact.atMs, "claimed", context);
+    case "heartbeat": {
+      if (folding.attemptEnded) return folding;
+      const alive = accept(folding, fact.atMs, "sent a heartbeat", context);
+      return withAttempt(alive, context, {
+        lastHeartbeatAtMs: fact.atMs,
+        silentAtMs: fact.nextWithinMs === null ? alive.run.attempt.silentAtMs : fact.atMs + fact.nextWithinMs,
+        progress: fact.progress ?? alive.run.attempt.progress,
+        message: fact.message ?? alive.run.attempt.message,
+      });
+    }
+    case "callback":
+      return foldCallback(folding, fact.callback, context);
+    case "cancel_execution":
+      return cancelRun(folding, fact.actor, "cancelled by request");
+    case "cancel_task":
+      return cancelTask(folding, fact.taskId, fact.actor);
+    case "set_priority":
+    case "redrive":
+      return folding;
+  }
+}
+
+function foldDelivery(folding: Folding, fact: DeliveryFact, context: FoldContext): Folding {
+  const { attempt } = folding.run;
+  switch (fact.outcome) {
+    case "accepted":
+      return accept(folding, fact.atMs, "accepted the webhook", context);
+    case "refused":
+      return failAttempt(
+        folding,
+        "refused",
+        { code: "refused", message: fact.message, stackTrace: null },
+        context,
+      );
+    case "snoozed": {
+      if (attempt.state !== "sent") return folding;
+      const waitMs = Math.min(fact.retryAfterMs ?? context.retry.snooze_seconds * 1000, SNOOZE_MAX_MS);
+      return withAttempt(folding, context, {
+        state: "snoozed",
+        deliverAtMs: context.nowMs + waitMs,
+        snoozedSinceMs: attempt.snoozedSinceMs ?? context.nowMs,
+        message: fact.message,
+      });
+    }
+    case "unknown":
+      if (attempt.state !== "sent" || fact.delivery !== attempt.deliveries) return folding;
+      return withAttempt(folding, context, {
+        deliverAtMs: context.nowMs + redeliveryMs(attempt.deliveries),
+        message: fact.message,
+      });
+  }
+}
+
+/** A sign of life: the attempt's clock starts now. */
+function accept(folding: Folding, atMs: number, how: string, context: FoldContext): Folding {
+  if (folding.run.attempt.state === "accepted") return folding;
+  const accepted = withAttempt(folding, context, {
+    state: "accepted",
+    acceptedAtMs: atMs,
+    deadlineAtMs: atMs + folding.run.attempt.timeoutMs,
+    deliverAtMs: null,
+    snoozedSinceMs: null,
+    message: null,
+  });
+  return step(accepted, "MONITORING", `the sub-workflow ${how}`);
+}
+
+/** What the passing of time alone does to a run. */
+function watch(folding: Folding, context: FoldContext): Folding {
+  const { attempt, dueAtMs, status } = folding.run;
+  if (hasEnded(status) || folding.attemptEnded || dueAtMs === null || dueAtMs > context.nowMs) return folding;
+  const fail = (state: AttemptState, message: string) =>
+    failAttempt(folding, state, { code: state, message, stackTrace: null }, context);
+  const seconds = Math.round(attempt.timeoutMs / 1000);
+  if (attempt.state === "snoozed") {
+    const since = attempt.snoozedSinceMs ?? context.nowMs;
+    const limitMs = context.retry.snooze_limit_seconds * 1000;
+    return context.nowMs - since >= limitMs
+      ? fail("undelivered", `the sub-workflow was busy for ${context.retry.snooze_limit_seconds} s`)
+      : folding;
+  }
+  if (context.nowMs >= attempt.deadlineAtMs) {
+    return attempt.state === "accepted"
+      ? fail("timed_out", `no callback within ${seconds} s of the start`)
+      : fail("undelivered", `no sign of life within ${seconds} s and ${attempt.deliveries} deliveries`);
+  }
+  if (attempt.state === "accepted") {
+    return context.nowMs >= silentFrom(attempt, context)
+      ? fail("lost", "the run fell silent: it promised a heartbeat and sent none")
+      : withAttempt(folding, context, {});
+  }
+  return withAttempt({ ...folding, deliver: true }, context, {
+    deliveries: attempt.deliveries + 1,
+    deliverAtMs: null,
+  });
+}
+
+function foldCallback(folding: Folding, callback: Callback, context: FoldContext): Folding {
+  const items = new Map((callback.items ?? []).map((item) => [item.task_id, item]));
+  const outcomeOf = (task: RunTask): Outcome => {
+    const item = items.get(task.taskId);
+    if ((item?.status ?? callback.status) === "completed") {
+      return { ok: true, result: item?.result_data ?? (item ? null : callback.result_data) ?? null };
+    }
+    const data = item?.error_data ?? callback.error_data;
+    const unreported = !item && callback.status === "partial";
+    return {
+      ok: false,
+      failure: {
+        code: unreported ? "unreported" : "failed",
+        message:
+          data?.message ?? (unreported ? "the callback does not name this task" : "no message was given"),
+        stackTrace: data?.stack_trace ?? null,
+      },
+      final: data?.retry_recommended === false,
+    };
+  };
+  const outcomes = new Map(folding.run.tasks.map((task) => [task.taskId, outcomeOf(task)]));
+  const failed = [...outcomes.values()].filter((outcome) => !outcome.ok);
+  const overall: Failure | null =
+    failed.length === 0
+      ? null
+      : callback.error_data?.message
+        ? {
+            code: "failed",
+            message: callback.error_data.message,
+            stackTrace: callback.error_data.stack_trace ?? null,
+          }
+        : (failed[0] as Outcome & { ok: false }).failure;
+  const state: AttemptState =
+    failed.length === 0 ? "completed" : failed.length < outcomes.size ? "partial" : "failed";
+  const reported: Folding = {
+    ...folding,
+    metrics: callback.metrics ?? null,
+    costMicros: Math.round((callback.metrics?.cost_usd ?? 0) * 1e6),
+    changed: true,
+  };
+  return settle(reported, { state, outcomes, overall, result: callback.result_data ?? null }, context);
+}

@@ -1,0 +1,134 @@
+/** One run while its facts are folded in: its working state, and the small steps that change it. */
+import type { AttemptState, Policy } from "@master-orchestrator/contract";
+import type { Advance, ExecutionEnd, ExecutionStep, Failure, TaskChange } from "./decision.ts";
+import type { Run, RunAttempt } from "./snapshot.ts";
+import { assertExecutionStep, assertTaskStep, hasEnded } from "./states.ts";
+
+/** How long a delivery may stay without any recorded outcome before it counts as lost with its deliverer. */
+export const DELIVERY_LOST_AFTER_MS = 15_000;
+
+export interface FoldContext {
+  nowMs: number;
+  listeningSinceMs: number;
+  retry: Policy["retry"];
+}
+
+/** A run while its facts are folded in: the run as it stands, and what has been decided about it so far. */
+export interface Folding {
+  run: Run;
+  attemptEnded: boolean;
+  failure: Failure | null;
+  metrics: unknown;
+  costMicros: number;
+  steps: ExecutionStep[];
+  changes: TaskChange[];
+  deliver: boolean;
+  recoveryAction: Advance["recoveryAction"];
+  end: ExecutionEnd | null;
+  changed: boolean;
+}
+
+const ENDED_ATTEMPTS: readonly AttemptState[] = [
+  "completed",
+  "partial",
+  "failed",
+  "refused",
+  "timed_out",
+  "lost",
+  "undelivered",
+  "cancelled",
+];
+
+export function attemptHasEnded(state: AttemptState): boolean {
+  return ENDED_ATTEMPTS.includes(state);
+}
+
+/** True while a run may be working somewhere, so that it holds a slot. */
+export function holdsSlot(run: Run): boolean {
+  return !hasEnded(run.status) && (run.attempt.state === "sent" || run.attempt.state === "accepted");
+}
+
+export function startFolding(run: Run): Folding {
+  return {
+    run,
+    attemptEnded: attemptHasEnded(run.attempt.state),
+    failure: null,
+    metrics: null,
+    costMicros: 0,
+    steps: [],
+    changes: [],
+    deliver: false,
+    recoveryAction: null,
+    end: null,
+    changed: false,
+  };
+}
+
+export function advanceOf(folding: Folding): Advance {
+  const { run } = folding;
+  for (const step of folding.steps) assertExecutionStep(step.from, step.to);
+  for (const change of folding.changes) assertTaskStep(change.from, change.to);
+  return {
+    kind: "advance",
+    executionId: run.executionId,
+    parentId: run.parentId,
+    workflowType: run.workflowType,
+    attempt: {
+      ...run.attempt,
+      ended: folding.attemptEnded,
+      failure: folding.failure,
+      metrics: folding.metrics,
+    },
+    steps: folding.steps,
+    tasks: folding.changes,
+    dueAtMs: run.dueAtMs,
+    costMicros: folding.costMicros,
+    recoveryAction: folding.recoveryAction,
+    end: folding.end,
+    deliver: folding.deliver,
+  };
+}
+
+export function step(
+  folding: Folding,
+  to: ExecutionStep["to"],
+  reason: string,
+  actor = "orchestrator",
+): Folding {
+  const from = folding.run.status;
+  if (from === to) return folding;
+  return {
+    ...folding,
+    changed: true,
+    steps: [...folding.steps, { from, to, reason, actor }],
+    run: { ...folding.run, status: to },
+  };
+}
+
+/** Changes the attempt and sets the moment at which the run has to be looked at again. */
+export function withAttempt(folding: Folding, context: FoldContext, patch: Partial<RunAttempt>): Folding {
+  const attempt = { ...folding.run.attempt, ...patch };
+  return {
+    ...folding,
+    changed: true,
+    run: { ...folding.run, attempt, dueAtMs: nextLookAt(attempt, context) },
+  };
+}
+
+/** When silence means loss. Time in which nobody listened here does not count against the run. */
+export function silentFrom(attempt: RunAttempt, context: FoldContext): number {
+  if (attempt.silentAtMs === null || attempt.lastHeartbeatAtMs === null) return Number.POSITIVE_INFINITY;
+  const promisedMs = attempt.silentAtMs - attempt.lastHeartbeatAtMs;
+  return Math.max(attempt.silentAtMs, context.listeningSinceMs + promisedMs);
+}
+
+function nextLookAt(attempt: RunAttempt, context: FoldContext): number {
+  switch (attempt.state) {
+    case "accepted":
+      return Math.min(attempt.deadlineAtMs, silentFrom(attempt, context));
+    case "snoozed":
+      return attempt.deliverAtMs as number;
+    default:
+      return Math.min(attempt.deadlineAtMs, attempt.deliverAtMs ?? context.nowMs + DELIVERY_LOST_AFTER_MS);
+  }
+}

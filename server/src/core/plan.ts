@@ -1,0 +1,188 @@
+/** The one decision function: snapshot in, decisions out. Pure: no clock, no chance, no I/O. */
+import { admit } from "./admit.ts";
+import type { Advance, Decision, FinishCycle, TaskChange } from "./decision.ts";
+import { fold, resume } from "./fold.ts";
+import { attemptHasEnded, type FoldContext, holdsSlot } from "./folding.ts";
+import type { Fact, NamedTask, Run, Snapshot } from "./snapshot.ts";
+import { assertTaskStep, hasEnded } from "./states.ts";
+
+export interface Plan {
+  decisions: readonly Decision[];
+}
+
+/**
+ * 1. Fold the facts, and the passing of time, into each run they concern.
+ * 2. Carry out what was asked of single tasks; release those whose time has come.
+ * 3. Admit new work into the slots that are free now; say why the rest waits.
+ * 4. End the cycles whose children have all ended.
+ */
+export function plan(snapshot: Snapshot): Plan {
+  const context: FoldContext = {
+    nowMs: snapshot.nowMs,
+    listeningSinceMs: snapshot.listeningSinceMs,
+    retry: snapshot.policy.retry,
+  };
+  const folded = foldRuns(snapshot, context);
+  const tasks = changeTasks(snapshot);
+  const admitted = admit(
+    withoutChanged(snapshot, tasks),
+    dueForRestart(folded.runs, snapshot.nowMs),
+    folded.running,
+  );
+  const advances = mergeResumed(folded.advances, admitted, context);
+  return {
+    decisions: [
+      ...advances,
+      ...tasks,
+      ...admitted.filter((decision) => decision.kind !== "resume"),
+      ...finishCycles(folded.advances, snapshot),
+    ],
+  };
+}
+
+function foldRuns(
+  snapshot: Snapshot,
+  context: FoldContext,
+): { runs: Run[]; advances: Advance[]; running: Record<string, number> } {
+  const facts = factsByRun(snapshot);
+  const running: Record<string, number> = { ...snapshot.running };
+  const runs: Run[] = [];
+  const advances: Advance[] = [];
+  for (const run of snapshot.runs) {
+    const outcome = fold(run, facts.get(run.executionId) ?? [], context);
+    const before = holdsSlot(run) ? 1 : 0;
+    const after = holdsSlot(outcome.run) ? 1 : 0;
+    running[run.workflowType] = (running[run.workflowType] ?? 0) + after - before;
+    runs.push(outcome.run);
+    if (outcome.advance) advances.push(outcome.advance);
+  }
+  return { runs, advances, running };
+}
+
+function factsByRun(snapshot: Snapshot): Map<string, Fact[]> {
+  const executionOf = new Map(snapshot.namedTasks.map((task) => [task.taskId, task.executionId]));
+  const grouped = new Map<string, Fact[]>();
+  for (const fact of snapshot.facts) {
+    const executionId = "executionId" in fact ? fact.executionId : executionOf.get(fact.taskId);
+    if (!executionId) continue;
+    const facts = grouped.get(executionId);
+    if (facts) facts.push(fact);
+    else grouped.set(executionId, [fact]);
+  }
+  return grouped;
+}
+
+/** Runs between attempts, and snoozed ones, whose moment has come: they ask for a slot again. */
+function dueForRestart(runs: readonly Run[], nowMs: number): Run[] {
+  return runs.filter(
+    (run) =>
+      !hasEnded(run.status) &&
+      run.dueAtMs !== null &&
+      run.dueAtMs <= nowMs &&
+      (run.attempt.state === "snoozed" || attemptHasEnded(run.attempt.state)),
+  );
+}
+
+/** What was asked of tasks that no run carries, and what has become due. */
+function changeTasks(snapshot: Snapshot): Decision[] {
+  const decisions: Decision[] = [];
+  const settled = new Set<string>();
+  const change = (taskChange: TaskChange) => {
+    if (settled.has(taskChange.taskId)) return;
+    assertTaskStep(taskChange.from, taskChange.to);
+    settled.add(taskChange.taskId);
+    decisions.push({ kind: "change_task", change: taskChange });
+  };
+  const named = new Map(snapshot.namedTasks.map((task) => [task.taskId, task]));
+  for (const fact of snapshot.facts) {
+    if (!("taskId" in fact)) continue;
+    const task = named.get(fact.taskId);
+    if (!task) continue;
+    if (fact.kind === "set_priority") {
+      decisions.push({
+        kind: "set_priority",
+        taskId: task.taskId,
+        priority: fact.priority,
+        actor: fact.actor,
+      });
+    } else if (fact.kind === "redrive" && task.status === "dead_lettered") {
+      change(redriven(task, fact.actor, snapshot.nowMs));
+    } else if (fact.kind === "cancel_task" && task.executionId === null && isWaiting(task)) {
+      const reason = "cancelled by request";
+      change({
+        taskId: task.taskId,
+        from: task.status,
+        to: "cancelled",
+        reason,
+        actor: fact.actor,
+        leaves: true,
+      });
+    }
+  }
+  for (const task of snapshot.dueTasks) {
+    const reason = task.status === "scheduled" ? "its time has come" : "its wait after a failure is over";
+    change({ taskId: task.taskId, from: task.status, to: "queued", reason, actor: "orchestrator" });
+  }
+  return decisions;
+}
+
+/** A task that this very plan cancels is not admitted by it. */
+function withoutChanged(snapshot: Snapshot, decisions: readonly Decision[]): Snapshot {
+  const gone = new Set(decisions.flatMap((d) => (d.kind === "change_task" ? [d.change.taskId] : [])));
+  if (gone.size === 0) return snapshot;
+  const lanes = snapshot.lanes.map((lane) => {
+    const heads = lane.heads.filter((task) => !gone.has(task.taskId));
+    return { ...lane, heads, depth: lane.depth - (lane.heads.length - heads.length) };
+  });
+  return { ...snapshot, lanes };
+}
+
+function isWaiting(task: NamedTask): boolean {
+  return task.status === "queued" || task.status === "scheduled" || task.status === "retrying";
+}
+
+function redriven(task: NamedTask, actor: string, nowMs: number): TaskChange {
+  const reason = "sent back by a person; its failures count from zero again";
+  return {
+    taskId: task.taskId,
+    from: "dead_lettered",
+    to: "queued",
+    reason,
+    actor,
+    failures: 0,
+    dueAtMs: nowMs,
+    runsAlone: true,
+  };
+}
+
+/** A resumed run that facts moved in this same cycle is still one decision. */
+function mergeResumed(
+  advances: readonly Advance[],
+  admitted: readonly Decision[],
+  context: FoldContext,
+): Advance[] {
+  const resumed = admitted.flatMap((decision) =>
+    decision.kind === "resume" ? [resume(decision.run, context)] : [],
+  );
+  const again = new Map(resumed.map((advance) => [advance.executionId, advance]));
+  const kept = advances.map((advance) => {
+    const later = again.get(advance.executionId);
+    if (!later) return advance;
+    again.delete(advance.executionId);
+    return { ...advance, attempt: later.attempt, dueAtMs: later.dueAtMs, deliver: true };
+  });
+  return [...kept, ...again.values()];
+}
+
+function finishCycles(advances: readonly Advance[], snapshot: Snapshot): FinishCycle[] {
+  const live: Record<string, number> = { ...snapshot.liveChildren };
+  for (const advance of advances) {
+    const last = advance.steps.at(-1);
+    if (advance.parentId !== null && last && hasEnded(last.to)) {
+      live[advance.parentId] = (live[advance.parentId] ?? 0) - 1;
+    }
+  }
+  return Object.entries(live)
+    .filter(([parentId, count]) => count <= 0 && (snapshot.liveChildren[parentId] ?? 0) > 0)
+    .map(([executionId]) => ({ kind: "finish_cycle", executionId }));
+}

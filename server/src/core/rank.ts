@@ -1,0 +1,49 @@
+/** The ranking: priority and age give a score; the highest goes first. */
+import type { Policy } from "@master-orchestrator/contract";
+
+const MS_PER_MINUTE = 60_000;
+
+/**
+ * `priority × 10 + age in minutes`, and past the boost's age `boost_per_minute` more per minute.
+ * Rises with age whatever the policy says, so among tasks of one priority the oldest is first.
+ */
+export function score(
+  task: { priority: number; agedFromMs: number },
+  nowMs: number,
+  ageing: Policy["ageing"],
+): number {
+  const ageMinutes = Math.max(0, nowMs - task.agedFromMs) / MS_PER_MINUTE;
+  const boosted = Math.max(0, ageMinutes - ageing.boost_after_minutes);
+  return task.priority * 10 + ageMinutes + boosted * ageing.boost_per_minute;
+}
+
+/**
+ * The age in milliseconds at which a task of `priority` reaches `target`: the inverse of `score`.
+ * 0 when it has it from the start.
+ */
+export function ageToReach(target: number, priority: number, ageing: Policy["ageing"]): number {
+  const missing = target - priority * 10;
+  if (missing <= 0) return 0;
+  const minutes =
+    missing <= ageing.boost_after_minutes
+      ? missing
+      : (missing + ageing.boost_after_minutes * ageing.boost_per_minute) / (1 + ageing.boost_per_minute);
+  return minutes * MS_PER_MINUTE;
+}
+
+/** Orders by score, then age, then id: the same input always gives the same order. */
+export function byRank<T extends { taskId: string; priority: number; agedFromMs: number }>(
+  tasks: readonly T[],
+  nowMs: number,
+  ageing: Policy["ageing"],
+): T[] {
+  return tasks
+    .map((task) => ({ task, score: score(task, nowMs, ageing) }))
+    .sort(
+      (a, b) =>
+        b.score - a.score ||
+        a.task.agedFromMs - b.task.agedFromMs ||
+        (a.task.taskId < b.task.taskId ? -1 : 1),
+    )
+    .map((ranked) => ranked.task);
+}

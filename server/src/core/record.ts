@@ -1,0 +1,77 @@
+/** What is kept of a cycle for people: its snapshot in figures and its decisions in the wire's words. */
+import type { Decision, Hold, TaskChange } from "./decision.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** The figures that the decisions were made from. */
+export function snapshotRecord(snapshot: Snapshot) {
+  return {
+    at: new Date(snapshot.nowMs).toISOString(),
+    paused: snapshot.paused,
+    policy_version: snapshot.policyVersion,
+    running: snapshot.running,
+    waiting: Object.fromEntries(
+      snapshot.lanes.map((lane) => [`${lane.workflowType}/${lane.contentType}`, lane.depth]),
+    ),
+    runs_looked_at: snapshot.runs.length,
+    facts: snapshot.facts.length,
+    due_tasks: snapshot.dueTasks.length,
+  };
+}
+
+/** One decision without the results that passed through it; holds are kept apart, as reasons. */
+export function decisionRecord(decision: Decision): Record<string, unknown> | null {
+  switch (decision.kind) {
+    case "advance":
+      if (decision.steps.length + decision.tasks.length === 0 && !decision.deliver) return null;
+      return {
+        kind: "advance",
+        execution_id: decision.executionId,
+        attempt: decision.attempt.number,
+        attempt_state: decision.attempt.state,
+        steps: decision.steps.map((step) => ({ from: step.from, to: step.to, reason: step.reason })),
+        tasks: decision.tasks.map(taskRecord),
+        delivers_again: decision.deliver,
+      };
+    case "dispatch":
+      return {
+        kind: "dispatch",
+        lane: `${decision.workflowType}/${decision.contentType}`,
+        task_ids: decision.taskIds,
+        score: Math.round(decision.score * 1000) / 1000,
+        reason: decision.reason,
+      };
+    case "retry":
+      return {
+        kind: "retry",
+        execution_id: decision.executionId,
+        attempt: decision.attempt,
+        task_ids: decision.taskIds,
+        reason: decision.reason,
+      };
+    case "change_task":
+      return { kind: "change_task", ...taskRecord(decision.change) };
+    case "set_priority":
+      return { kind: "set_priority", task_id: decision.taskId, priority: decision.priority };
+    case "finish_cycle":
+      return { kind: "finish_cycle", execution_id: decision.executionId };
+    case "resume":
+    case "hold":
+      return null;
+  }
+}
+
+function taskRecord(change: TaskChange) {
+  return { task_id: change.taskId, from: change.from, to: change.to, reason: change.reason };
+}
+
+/** One line per lane: of several holds in a lane, the one of its best candidate. */
+export function holdsByLane(decisions: readonly Decision[]): Hold[] {
+  const lanes = new Map<string, Hold>();
+  for (const decision of decisions) {
+    if (decision.kind !== "hold") continue;
+    const name = `${decision.workflowType}/${decision.contentType}`;
+    const first = lanes.get(name);
+    lanes.set(name, first ? { ...first, tasks: first.tasks + decision.tasks } : decision);
+  }
+  return [...lanes.values()];
+}

@@ -1,0 +1,142 @@
+/** What a decision is made from: one plain value, read once, never changed. All times are epoch milliseconds. */
+import type {
+  AttemptState,
+  Callback,
+  ExecutionStatus,
+  Policy,
+  TaskStatus,
+} from "@master-orchestrator/contract";
+
+export interface Snapshot {
+  nowMs: number;
+  paused: boolean;
+  /** Since when a heartbeat could have reached us: silence before that proves nothing. */
+  listeningSinceMs: number;
+  policyVersion: number;
+  policy: Policy;
+  workflows: Readonly<Record<string, WorkflowView>>;
+  /** Slots held now, by workflow: runs that may be working. */
+  running: Readonly<Record<string, number>>;
+  lanes: readonly LaneView[];
+  /** Live runs that a fact concerns or whose time has come. */
+  runs: readonly Run[];
+  facts: readonly Fact[];
+  /** Tasks of the facts that name a task. */
+  namedTasks: readonly NamedTask[];
+  /** Scheduled and retrying tasks whose time has come. */
+  dueTasks: readonly DueTask[];
+  /** Live children of each parent of `runs`. */
+  liveChildren: Readonly<Record<string, number>>;
+}
+
+export interface WorkflowView {
+  workflowType: string;
+  paused: boolean;
+  hasTarget: boolean;
+  maxConcurrent: number;
+  batchMin: number;
+  batchMax: number;
+  timeoutMs: number;
+}
+
+/** A lane: the tasks of one content type within a workflow, as far as this cycle could need them. */
+export interface LaneView {
+  workflowType: string;
+  contentType: string;
+  /** Waiting tasks; counted only up to a bound, so never exact above `full_batches_above_depth`. */
+  depth: number;
+  /** The oldest tasks of each priority level; any monotone ageing curve has its best among them. */
+  heads: readonly WaitingTask[];
+}
+
+export interface WaitingTask {
+  taskId: string;
+  priority: number;
+  agedFromMs: number;
+  runsAlone: boolean;
+}
+
+export interface DueTask {
+  taskId: string;
+  status: TaskStatus;
+}
+
+export interface NamedTask {
+  taskId: string;
+  status: TaskStatus;
+  executionId: string | null;
+  dueAtMs: number;
+  failures: number;
+}
+
+/** A task that a run carries and that has no outcome yet. */
+export interface RunTask {
+  taskId: string;
+  status: TaskStatus;
+  priority: number;
+  agedFromMs: number;
+  failures: number;
+}
+
+/** One live execution of a sub-workflow with its current attempt. */
+export interface Run {
+  executionId: string;
+  parentId: string | null;
+  workflowType: string;
+  contentType: string;
+  status: ExecutionStatus;
+  tasks: readonly RunTask[];
+  taskCount: number;
+  /** When a cycle has to look again; null once it has ended. */
+  dueAtMs: number | null;
+  attempt: RunAttempt;
+}
+
+export interface RunAttempt {
+  number: number;
+  state: AttemptState;
+  timeoutMs: number;
+  deliveries: number;
+  deliverAtMs: number | null;
+  snoozedSinceMs: number | null;
+  acceptedAtMs: number | null;
+  deadlineAtMs: number;
+  lastHeartbeatAtMs: number | null;
+  silentAtMs: number | null;
+  progress: number | null;
+  message: string | null;
+}
+
+interface FactBase {
+  factId: number;
+  atMs: number;
+}
+interface AttemptFact extends FactBase {
+  executionId: string;
+  attempt: number;
+}
+
+/** How one delivery of a dispatch message ended, as the deliverer saw it. */
+export interface DeliveryFact extends AttemptFact {
+  kind: "delivery";
+  outcome: "accepted" | "refused" | "snoozed" | "unknown";
+  /** Which delivery of the attempt it was. */
+  delivery: number;
+  retryAfterMs: number | null;
+  message: string;
+}
+
+export type Fact =
+  | DeliveryFact
+  | (AttemptFact & { kind: "claim" })
+  | (AttemptFact & {
+      kind: "heartbeat";
+      progress: number | null;
+      message: string | null;
+      nextWithinMs: number | null;
+    })
+  | (AttemptFact & { kind: "callback"; callback: Callback })
+  | (FactBase & { kind: "cancel_execution"; executionId: string; actor: string })
+  | (FactBase & { kind: "cancel_task"; taskId: string; actor: string })
+  | (FactBase & { kind: "set_priority"; taskId: string; priority: number; actor: string })
+  | (FactBase & { kind: "redrive"; taskId: string; actor: string });

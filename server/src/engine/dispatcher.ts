@@ -1,0 +1,223 @@
+/** Posts messages from the outbox to sub-workflows and records how it went. Never decides what that means. */
+import type { Callback } from "@master-orchestrator/contract";
+import type { Outbound } from "#outbound/client.ts";
+import { OutboundFailure } from "#outbound/failure.ts";
+import type { Database } from "#store/database.ts";
+import { type Delivery, wantedDeliveries } from "#store/deliveries.ts";
+import { type DeliveryOutcome, recordCallback, recordDeliveries } from "#store/facts.ts";
+import type { Outbox, TakenMessage } from "#store/outbox.ts";
+import { type Meaning, readAnswer } from "./answer.ts";
+import type { Clock } from "./clock.ts";
+import { composeMessage } from "./message.ts";
+
+/** How long an answer to a webhook is awaited. */
+export const ANSWER_WITHIN_MS = 10_000;
+const MAX_IN_FLIGHT = 100;
+/** How often the outbox is looked at without a wake-up: for messages that another replica left. */
+const POLL_MS = 1_000;
+
+export interface BuiltInTarget {
+  url: string;
+  signingSecret: string;
+}
+
+export interface DispatcherContext {
+  db: Database;
+  outbox: Outbox;
+  outbound: Outbound;
+  clock: Clock;
+  tokenSecret: Buffer;
+  publicUrl: string;
+  /** Where this process itself serves the built-in workflows, and the base of their callbacks. */
+  builtIns: { baseUrl: string; targets: ReadonlyMap<string, BuiltInTarget> };
+  /** Facts were recorded: let a cycle look. */
+  onFacts(): void;
+  onError(error: unknown): void;
+}
+
+export interface Dispatcher {
+  /** There may be messages: take them now. */
+  wake(): void;
+  /** Takes nothing more; resolves when what is in flight has ended, or after `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+interface DispatcherState {
+  context: DispatcherContext;
+  stopped: boolean;
+  taking: boolean;
+  wanted: boolean;
+  inFlight: Set<Promise<void>>;
+  cancelPoll: () => void;
+}
+
+export function startDispatcher(context: DispatcherContext): Dispatcher {
+  const state: DispatcherState = {
+    context,
+    stopped: false,
+    taking: false,
+    wanted: true,
+    inFlight: new Set(),
+    cancelPoll: () => {},
+  };
+  void take(state);
+  return {
+    wake() {
+      state.wanted = true;
+      void take(state);
+    },
+    async stop(deadlineMs) {
+      state.stopped = true;
+      state.cancelPoll();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const cancel = context.clock.at(context.clock.nowMs() + deadlineMs, resolve);
+      await Promise.race([promise, Promise.allSettled(state.inFlight)]);
+      cancel();
+    },
+  };
+}
+
+async function take(state: DispatcherState): Promise<void> {
+  if (state.taking || state.stopped) return;
+  state.taking = true;
+  try {
+    while (state.wanted && !state.stopped && state.inFlight.size < MAX_IN_FLIGHT) {
+      state.wanted = false;
+      const messages = await state.context.outbox.take(MAX_IN_FLIGHT - state.inFlight.size);
+      if (messages.length === 0) break;
+      state.wanted = true;
+      await deliverAll(state, messages);
+    }
+  } catch (error) {
+    state.context.onError(error);
+  } finally {
+    state.taking = false;
+    armPoll(state);
+  }
+}
+
+function armPoll(state: DispatcherState): void {
+  state.cancelPoll();
+  if (state.stopped) return;
+  const { clock } = state.context;
+  state.cancelPoll = clock.at(clock.nowMs() + POLL_MS, () => {
+    state.wanted = true;
+    void take(state);
+  });
+}
+
+async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Promise<void> {
+  const { context } = state;
+  const wanted = new Map(
+    (await wantedDeliveries(context.db, messages)).map((delivery) => [delivery.executionId, delivery]),
+  );
+  const unwanted: TakenMessage[] = [];
+  for (const message of messages) {
+    const delivery = wanted.get(message.executionId);
+    if (!delivery || delivery.attempt !== message.attempt) {
+      unwanted.push(message);
+      continue;
+    }
+    const flight = deliver(context, message, delivery)
+      .catch(context.onError)
+      .finally(() => {
+        state.inFlight.delete(flight);
+        if (state.wanted) void take(state);
+      });
+    state.inFlight.add(flight);
+  }
+  if (unwanted.length > 0) await context.outbox.done(context.db, unwanted);
+}
+
+/** Posts one message and records the outcome together with the message's end. */
+async function deliver(context: DispatcherContext, message: TakenMessage, delivery: Delivery): Promise<void> {
+  const meaning = await post(context, delivery);
+  await context.db.transaction(async (tx) => {
+    const outcome =
+      meaning.outcome === "callback"
+        ? await recordAnswer(tx, delivery, meaning.callback)
+        : outcomeOf(delivery, meaning);
+    if (outcome) await recordDeliveries(tx, [outcome]);
+    await context.outbox.done(tx, [message]);
+  });
+  context.onFacts();
+}
+
+async function post(context: DispatcherContext, delivery: Delivery): Promise<Meaning> {
+  const { clock } = context;
+  const target = targetOf(context, delivery);
+  if (!target) return { outcome: "refused", message: `${delivery.workflowType} has no webhook to post to` };
+  const { body, headers } = composeMessage(delivery, {
+    tokenSecret: context.tokenSecret,
+    baseUrl: target.baseUrl,
+    signingSecret: target.signingSecret,
+    nowMs: clock.nowMs(),
+  });
+  const late = new AbortController();
+  const cancel = clock.at(clock.nowMs() + ANSWER_WITHIN_MS, () => late.abort());
+  try {
+    const answer = await context.outbound.post(target.url, {
+      headers,
+      body,
+      signal: late.signal,
+      timeoutMs: 2 * ANSWER_WITHIN_MS,
+      own: target.own,
+    });
+    const accept = delivery.settings.accept ?? "json_accepted";
+    return readAnswer(answer, { attempt: delivery.attempt, accept, nowMs: clock.nowMs() });
+  } catch (error) {
+    if (!(error instanceof OutboundFailure)) throw error;
+    const outcome = error.kind === "refused_by_guard" ? "refused" : "unknown";
+    return { outcome, message: error.message };
+  } finally {
+    cancel();
+  }
+}
+
+interface Target {
+  url: string;
+  baseUrl: string;
+  signingSecret: string | null;
+  own: boolean;
+}
+
+/** Where to post: what was registered, else this process's own built-in workflow. */
+function targetOf(context: DispatcherContext, delivery: Delivery): Target | null {
+  const { settings, signingSecret } = delivery;
+  const url = settings.webhook_url ?? settings.targets?.[0]?.webhook_url;
+  if (url) return { url, baseUrl: context.publicUrl, signingSecret, own: false };
+  const builtIn = context.builtIns.targets.get(delivery.workflowType);
+  if (!builtIn) return null;
+  return {
+    url: builtIn.url,
+    baseUrl: context.builtIns.baseUrl,
+    signingSecret: builtIn.signingSecret,
+    own: true,
+  };
+}
+
+function outcomeOf(delivery: Delivery, meaning: Exclude<Meaning, { outcome: "callback" }>): DeliveryOutcome {
+  return {
+    executionId: delivery.executionId,
+    attempt: delivery.attempt,
+    delivery: delivery.delivery,
+    outcome: meaning.outcome,
+    retryAfterMs: meaning.outcome === "snoozed" ? meaning.retryAfterMs : null,
+    message: meaning.message,
+  };
+}
+
+/** An answer that is a callback goes the way of every callback; one that names foreign tasks is refused. */
+async function recordAnswer(
+  tx: Parameters<typeof recordCallback>[0],
+  delivery: Delivery,
+  callback: Callback,
+): Promise<DeliveryOutcome | null> {
+  const verdict = await recordCallback(tx, delivery.executionId, callback);
+  if (verdict.verdict !== "foreign_tasks" && verdict.verdict !== "ahead") return null;
+  const message =
+    verdict.verdict === "ahead"
+      ? `the answer is for attempt ${callback.attempt}`
+      : `the answer names tasks that were not dispatched: ${verdict.taskIds.slice(0, 3).join(", ")}`;
+  return outcomeOf(delivery, { outcome: "refused", message });
+}

@@ -1,0 +1,27 @@
+/** Execution tokens: derived from the installation's secret, so that none has to be stored. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+export interface AttemptIdentity {
+  executionId: string;
+  attempt: number;
+}
+
+/** `moe_<execution>_<attempt>_<mac>`: the same for every delivery of one attempt. */
+export function executionToken(secret: Buffer, { executionId, attempt }: AttemptIdentity): string {
+  const id = executionId.replaceAll("-", "");
+  return `moe_${id}_${attempt}_${mac(secret, id, String(attempt)).toString("base64url")}`;
+}
+
+/** Whose token it is, or null if it is not one of ours. Constant time in the secret part. */
+export function readExecutionToken(secret: Buffer, token: string): AttemptIdentity | null {
+  const parts = /^moe_([0-9a-f]{32})_(\d{1,4})_([A-Za-z0-9_-]{43})$/.exec(token);
+  if (!parts) return null;
+  const [, id, attempt, given] = parts as unknown as [string, string, string, string];
+  if (!timingSafeEqual(mac(secret, id, attempt), Buffer.from(given, "base64url"))) return null;
+  const executionId = id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return { executionId, attempt: Number(attempt) };
+}
+
+function mac(secret: Buffer, id: string, attempt: string): Buffer {
+  return createHmac("sha256", secret).update(`execution:${id}:${attempt}`).digest();
+}

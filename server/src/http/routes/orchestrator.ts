@@ -1,0 +1,202 @@
+/** The orchestrator over HTTP: its state, pause and resume, an extra cycle, past cycles, the queue. */
+import {
+  Cycle,
+  CycleList,
+  CycleListQuery,
+  type HoldReason,
+  NoBody,
+  Orchestrator,
+  Problem,
+  Queue,
+  TickAnswer,
+  Uuid,
+} from "@master-orchestrator/contract";
+import { z } from "zod";
+import { cycleById, listCycles } from "#store/cycles.ts";
+import type { Database } from "#store/database.ts";
+import { type OrchestratorView, orchestratorView, setPaused } from "#store/orchestrator.ts";
+import { laneHoldAt } from "#store/task-views.ts";
+import { completedLastHour, laneCounts } from "#store/tasks.ts";
+import { nextCursor, readCursor } from "../page.ts";
+import { cycleSummary, time } from "../present.ts";
+import { actorOf, defineRoute, type Route } from "../route.ts";
+
+export interface OrchestratorRoutesContext {
+  db: Database;
+  version: string;
+  nextTickMs(): number;
+  wake(): void;
+  runNow(): Promise<{ cycleId: string }>;
+}
+
+export function orchestratorRoutes(context: OrchestratorRoutesContext): Route[] {
+  return [stateRoute(context), ...switchRoutes(context), ...cycleRoutes(context), queueRoute(context)];
+}
+
+function stateRoute(context: OrchestratorRoutesContext): Route {
+  return defineRoute({
+    method: "GET",
+    path: "/api/v1/orchestrator",
+    summary: "How the orchestrator stands",
+    tag: "Orchestrator",
+    access: "viewer",
+    answers: { 200: Orchestrator },
+    handle: async () => ({ status: 200, body: await showOrchestrator(context) }),
+  });
+}
+
+async function showOrchestrator({ db, version, nextTickMs }: OrchestratorRoutesContext) {
+  const view = await orchestratorView(db);
+  return {
+    state: stateOf(view),
+    paused: view.paused,
+    paused_by: view.pausedBy,
+    replicas: view.replicas.map((replica) => ({
+      replica_id: replica.replicaId,
+      started_at: time(replica.startedAtMs),
+      seen_at: time(replica.seenAtMs),
+    })),
+    last_tick: view.lastTick && {
+      boundary: time(view.lastTick.boundaryMs),
+      ran_at: time(view.lastTick.ranAtMs),
+      drift_ms: view.lastTick.driftMs,
+    },
+    next_tick: time(nextTickMs()),
+    running: view.running,
+    waiting: view.waiting,
+    version,
+  };
+}
+
+/** Of all that runs, the state that asks for most attention. Cycles are over in milliseconds. */
+function stateOf(view: OrchestratorView) {
+  if (view.recovering > 0) return "ERROR_RECOVERY";
+  return view.running > 0 ? "MONITORING" : "IDLE";
+}
+
+function switchRoutes(context: OrchestratorRoutesContext): Route[] {
+  const { db, wake, runNow } = context;
+  const pauseRoute = (action: "pause" | "resume", summary: string) =>
+    defineRoute({
+      method: "POST",
+      path: `/api/v1/orchestrator/${action}`,
+      summary,
+      tag: "Orchestrator",
+      access: "operator",
+      body: NoBody,
+      answers: { 200: Orchestrator },
+      async handle({ caller }) {
+        await db.transaction((tx) => setPaused(tx, action === "pause", actorOf(caller)));
+        wake();
+        return { status: 200, body: await showOrchestrator(context) };
+      },
+    });
+  return [
+    pauseRoute("pause", "Admit nothing more; what runs goes on"),
+    pauseRoute("resume", "Admit again"),
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/orchestrator/tick",
+      summary: "Run a cycle now, besides the heartbeat",
+      tag: "Orchestrator",
+      access: "operator",
+      body: NoBody,
+      answers: { 200: TickAnswer },
+      async handle() {
+        const { cycleId } = await runNow();
+        const recorded = await cycleById(db, cycleId);
+        return { status: 200, body: { cycle_id: recorded ? cycleId : null } };
+      },
+    }),
+  ];
+}
+
+function cycleRoutes({ db }: OrchestratorRoutesContext): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/cycles",
+      summary: "List cycles that decided something, newest first",
+      tag: "Orchestrator",
+      access: "viewer",
+      query: CycleListQuery,
+      answers: { 200: CycleList },
+      async handle({ query }) {
+        const before = readCursor("cycles", query.cursor);
+        const rows = await listCycles(db, { trigger: query.trigger, before, limit: query.limit });
+        const next_cursor = nextCursor("cycles", rows, query.limit, (row) => row.cycleId);
+        return { status: 200, body: { cycles: rows.map(cycleSummary), next_cursor } };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/cycles/:cycle_id",
+      summary: "Show a cycle: what it saw, what it decided, why the rest waited",
+      tag: "Orchestrator",
+      access: "viewer",
+      params: z.strictObject({ cycle_id: Uuid }),
+      answers: { 200: Cycle },
+      async handle({ params }) {
+        const cycle = await cycleById(db, params.cycle_id);
+        if (!cycle) {
+          const hint = "List them with GET /api/v1/cycles; wake-ups that changed nothing are not kept.";
+          throw new Problem("not_found", `there is no cycle ${params.cycle_id}`, hint);
+        }
+        const { snapshot, decisions, reasons } = cycle;
+        return { status: 200, body: { ...cycleSummary(cycle), snapshot, decisions, reasons } };
+      },
+    }),
+  ];
+}
+
+function queueRoute({ db }: OrchestratorRoutesContext): Route {
+  return defineRoute({
+    method: "GET",
+    path: "/api/v1/queue",
+    summary: "The queue by lanes: depth, oldest age, throughput, share, and what holds each lane",
+    tag: "Orchestrator",
+    access: ["viewer", "worker"],
+    answers: { 200: Queue },
+    async handle() {
+      const { nowMs } = await orchestratorView(db);
+      const counts = await laneCounts(db);
+      const completed = await completedLastHour(db);
+      const total = completed.reduce((sum, row) => sum + row.completed, 0);
+      const names = new Map(
+        [...counts, ...completed].map((row) => [`${row.workflow_type}/${row.content_type}`, row]),
+      );
+      const lanes = await Promise.all(
+        [...names].map(async ([lane, { workflow_type, content_type }]) => {
+          const count = counts.find((row) => `${row.workflow_type}/${row.content_type}` === lane);
+          const done =
+            completed.find((row) => `${row.workflow_type}/${row.content_type}` === lane)?.completed ?? 0;
+          const hold = await laneHoldAt(db, workflow_type, content_type, nowMs);
+          return {
+            lane,
+            workflow_type,
+            content_type,
+            depth: count?.depth ?? 0,
+            scheduled: count?.scheduled ?? 0,
+            retrying: count?.retrying ?? 0,
+            running: count?.running ?? 0,
+            oldest_age_seconds: count?.oldest_age_seconds ?? null,
+            completed_last_hour: done,
+            share: total === 0 ? 0 : done / total,
+            hold: hold && { reason: hold.reason as HoldReason, cause: hold.cause, expected_start: null },
+          };
+        }),
+      );
+      const ages = lanes.flatMap((lane) =>
+        lane.oldest_age_seconds === null ? [] : [lane.oldest_age_seconds],
+      );
+      return {
+        status: 200,
+        body: {
+          depth: lanes.reduce((sum, lane) => sum + lane.depth, 0),
+          oldest_age_seconds: ages.length > 0 ? Math.max(...ages) : null,
+          lanes: lanes.sort((a, b) => (a.lane < b.lane ? -1 : 1)),
+        },
+      };
+    },
+  });
+}

@@ -1,0 +1,203 @@
+/** Owns the API of the policy: reading, changing by partial documents, history, rollback. Decides nothing by it. */
+import {
+  defaultPolicy,
+  Policy,
+  PolicyHistory,
+  PolicyHistoryQuery,
+  PolicyPatch,
+  PolicyVersion,
+  Problem,
+  validate,
+} from "@master-orchestrator/contract";
+import { z } from "zod";
+import type { Queryable } from "#store/database.ts";
+import {
+  currentPolicy,
+  findPolicyVersion,
+  insertPolicyVersion,
+  listPolicyVersions,
+  type StoredPolicy,
+} from "#store/policies.ts";
+import { wrongField } from "../problem.ts";
+import { actorOf, defineRoute, type HeaderLookup, type Route } from "../route.ts";
+
+export interface PolicyRouteOptions {
+  db: Queryable;
+  /** A new version is stored: the next cycle may as well be now. */
+  changed?(): void;
+}
+
+const PolicyRollback = z
+  .strictObject({ version: z.int().min(1).max(2_147_483_647), comment: z.string().max(1000).optional() })
+  .meta({ id: "PolicyRollback" });
+
+/** How often a change is made again because somebody else was faster. */
+const MAX_TRIES = 20;
+
+export function policyRoutes(options: PolicyRouteOptions): Route[] {
+  const about = { tag: "Policy" } as const;
+  return [
+    defineRoute({
+      ...about,
+      method: "GET",
+      path: "/api/v1/policy",
+      summary: "The policy in force",
+      access: "viewer",
+      answers: { 200: PolicyVersion },
+      handle: async () => answer(await inForce(options.db)),
+    }),
+    defineRoute({
+      ...about,
+      method: "PUT",
+      path: "/api/v1/policy",
+      summary: "Change the policy",
+      description:
+        "A partial document merges into the policy in force: objects by their members, everything else by " +
+        "replacement; null removes an entry of lanes, providers or prices. The whole result is validated. " +
+        "With `If-Match: <version>` the change is refused (409) if that version is no longer in force.",
+      access: "admin",
+      body: PolicyPatch,
+      answers: { 200: PolicyVersion },
+      async handle({ body, caller, headers }) {
+        const expected = readIfMatch(headers);
+        const changedBy = actorOf(caller);
+        const comment = body.comment ?? null;
+        const stored = await change(options.db, expected, (current) => ({
+          policy: mergePolicy(current.policy, body.policy),
+          comment,
+          changedBy,
+        }));
+        options.changed?.();
+        return answer(stored);
+      },
+    }),
+    defineRoute({
+      ...about,
+      method: "GET",
+      path: "/api/v1/policy/history",
+      summary: "All versions of the policy, the newest first",
+      access: "viewer",
+      query: PolicyHistoryQuery,
+      answers: { 200: PolicyHistory },
+      async handle({ query }) {
+        const versions = await listPolicyVersions(options.db, readCursor(query.cursor), query.limit + 1);
+        const page = versions.slice(0, query.limit);
+        const next = versions.length > query.limit ? String(page.at(-1)!.version) : null;
+        return { status: 200, body: { versions: page.map(shown), next_cursor: next } };
+      },
+    }),
+    defineRoute({
+      ...about,
+      method: "POST",
+      path: "/api/v1/policy/rollback",
+      summary: "Put an earlier version into force again, as a new version",
+      access: "admin",
+      body: PolicyRollback,
+      answers: { 200: PolicyVersion },
+      async handle({ body, caller, headers }) {
+        const target = await findPolicyVersion(options.db, body.version);
+        if (!target) {
+          throw new Problem(
+            "not_found",
+            `there is no version ${body.version} of the policy`,
+            "List them with GET /api/v1/policy/history.",
+          );
+        }
+        const comment = body.comment ?? `rollback to version ${body.version}`;
+        const changed = { policy: target.policy, comment, changedBy: actorOf(caller) };
+        const stored = await change(options.db, readIfMatch(headers), () => changed);
+        options.changed?.();
+        return answer(stored);
+      },
+    }),
+  ];
+}
+
+type Change = Parameters<typeof insertPolicyVersion>[2];
+
+/**
+ * Stores what `make` makes of the policy in force as the next version. Whoever comes second makes its change
+ * again upon the first one's, so that none is lost. Throws Problem `conflict` if `expected` is not in force.
+ */
+async function change(
+  db: Queryable,
+  expected: number | null,
+  make: (current: StoredPolicy) => Change,
+): Promise<StoredPolicy> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const current = await inForce(db);
+    if (expected !== null && expected !== current.version) {
+      throw new Problem(
+        "conflict",
+        `version ${expected} is no longer in force; version ${current.version} is`,
+        "Read the policy again and repeat the change upon it.",
+        { version: current.version },
+      );
+    }
+    const stored = await insertPolicyVersion(db, current.version + 1, make(current));
+    if (stored) return stored;
+  }
+  throw new Problem("conflict", "others keep changing the policy", "Try again.");
+}
+
+/** Before anything is stored the default is in force, as version 0. */
+async function inForce(db: Queryable): Promise<StoredPolicy> {
+  const stored = await currentPolicy(db);
+  return (
+    stored ?? { version: 0, policy: defaultPolicy(), comment: null, changedBy: "default", changedAtMs: 0 }
+  );
+}
+
+/** Parts whose entries have names of the operator's own, so that null can take one away. */
+const REMOVABLE = new Set(["lanes", "providers", "prices"]);
+
+/** The policy with a partial document merged in. Throws Problem `validation_failed` that names each wrong field. */
+export function mergePolicy(current: Policy, patch: Record<string, unknown>): Policy {
+  const merged = Object.entries(patch).map(([part, value]): [string, unknown] => {
+    const before = (current as Record<string, unknown>)[part];
+    return [part, mergeValue(before, value, REMOVABLE.has(part))];
+  });
+  return validate(Policy, { ...current, ...Object.fromEntries(merged) }, "/policy");
+}
+
+function mergeValue(before: unknown, patch: unknown, removable: boolean): unknown {
+  if (!isObject(patch)) return patch;
+  const members = new Map(isObject(before) ? Object.entries(before) : []);
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null && removable) members.delete(name);
+    else members.set(name, mergeValue(members.get(name), value, removable));
+  }
+  return Object.fromEntries(members);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function readIfMatch(headers: HeaderLookup): number | null {
+  const header = headers.get("if-match");
+  if (header === null || header.trim() === "*") return null;
+  const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(header.trim())?.[1];
+  if (version === undefined) throw wrongField("If-Match", "must be a version of the policy, e.g. 3");
+  return Number(version);
+}
+
+function readCursor(cursor: string | undefined): number | null {
+  if (cursor === undefined) return null;
+  if (!/^[1-9]\d{0,8}$/.test(cursor)) throw wrongField("query/cursor", "is not a cursor of this list");
+  return Number(cursor);
+}
+
+function answer(stored: StoredPolicy) {
+  return { status: 200, body: shown(stored), headers: { etag: `"${stored.version}"` } };
+}
+
+function shown(stored: StoredPolicy): z.input<typeof PolicyVersion> {
+  return {
+    version: stored.version,
+    policy: stored.policy,
+    comment: stored.comment,
+    changed_by: stored.changedBy,
+    changed_at: new Date(stored.changedAtMs).toISOString(),
+  };
+}

@@ -1,0 +1,288 @@
+/** Tasks over HTTP: enqueue, list, show, explain, cancel, prioritise; and the dead letters. Decides nothing. */
+import {
+  DeadLetterList,
+  DeadLetterQuery,
+  EnqueueAnswer,
+  EnqueueBody,
+  Explanation,
+  type NewTask,
+  Problem,
+  RedriveAnswer,
+  RedriveBody,
+  Task,
+  TaskList,
+  TaskListQuery,
+  TaskPatch,
+  Timestamp,
+  Uuid,
+} from "@master-orchestrator/contract";
+import { z } from "zod";
+import type { Database } from "#store/database.ts";
+import { recordTaskRequest } from "#store/facts.ts";
+import { deadLetterIds, listTasks, type TaskDetail, taskById, taskErrors } from "#store/task-views.ts";
+import { enqueue } from "#store/tasks.ts";
+import { explainTask } from "../explain.ts";
+import { nextCursor, readCursor } from "../page.ts";
+import { taskError, taskSummary, time } from "../present.ts";
+import { actorOf, defineRoute, type Route } from "../route.ts";
+
+/** A batch may have 12 MB; each of its tasks no more than any other body. */
+const MAX_ENQUEUE_BYTES = 12 * 1024 * 1024;
+const MAX_TASK_BYTES = 1.5 * 1024 * 1024;
+const MAX_REDRIVE = 10_000;
+const READERS = ["viewer", "worker"] as const;
+
+export interface TaskRoutesContext {
+  db: Database;
+  /** A fact was recorded: let a cycle look. */
+  wake(): void;
+  /** Resolves when a cycle has folded in what was recorded before the call. */
+  settled(): Promise<void>;
+}
+
+export function taskRoutes(context: TaskRoutesContext): Route[] {
+  return [
+    ...enqueueRoutes(context),
+    ...readRoutes(context),
+    ...changeRoutes(context),
+    ...deadLetterRoutes(context),
+  ];
+}
+
+function enqueueRoutes({ db, wake }: TaskRoutesContext): Route[] {
+  return [
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/tasks",
+      summary: "Enqueue one task, or up to 10,000",
+      tag: "Tasks",
+      access: "worker",
+      maxBodyBytes: MAX_ENQUEUE_BYTES,
+      body: EnqueueBody,
+      answers: { 202: EnqueueAnswer },
+      async handle({ body, caller }) {
+        const tasks = "tasks" in body ? body.tasks : [body];
+        refuseLargePayloads(tasks, "tasks" in body);
+        const enqueued = await enqueue(db, tasks, actorOf(caller));
+        wake();
+        return {
+          status: 202,
+          body: {
+            tasks: enqueued.map(({ taskId, status, duplicate }) => ({ task_id: taskId, status, duplicate })),
+          },
+        };
+      },
+    }),
+  ];
+}
+
+function refuseLargePayloads(tasks: readonly NewTask[], many: boolean): void {
+  tasks.forEach((task, i) => {
+    const bytes = Buffer.byteLength(JSON.stringify(task.payload));
+    if (bytes <= MAX_TASK_BYTES) return;
+    const path = many ? `/tasks/${i}/payload` : "/payload";
+    throw new Problem(
+      "payload_too_large",
+      `${path} has ${bytes} bytes; a task may have ${MAX_TASK_BYTES}`,
+      "Store large content elsewhere and put its URL into the payload.",
+      { errors: [{ path, message: `has ${bytes} bytes; at most ${MAX_TASK_BYTES}` }] },
+    );
+  });
+}
+
+const TaskPath = z.strictObject({ task_id: Uuid });
+
+function readRoutes({ db }: TaskRoutesContext): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/tasks",
+      summary: "List tasks, newest first",
+      tag: "Tasks",
+      access: READERS,
+      query: TaskListQuery,
+      answers: { 200: TaskList },
+      async handle({ query }) {
+        const rows = await listTasks(db, {
+          status: query.status,
+          workflowType: query.workflow_type,
+          contentType: query.content_type,
+          from: query.from,
+          to: query.to,
+          before: readCursor("tasks", query.cursor),
+          limit: query.limit,
+        });
+        const next_cursor = nextCursor("tasks", rows, query.limit, (row) => row.taskId);
+        return { status: 200, body: { tasks: rows.map(taskSummary), next_cursor } };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/tasks/:task_id",
+      summary: "Show a task: status, rank, hold, attempts, errors",
+      tag: "Tasks",
+      access: READERS,
+      params: TaskPath,
+      answers: { 200: Task },
+      handle: async ({ params }) => ({ status: 200, body: await showTask(db, params.task_id) }),
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/tasks/:task_id/explain",
+      summary: "Why a task waits and when it will start, now or at a past moment",
+      tag: "Tasks",
+      access: READERS,
+      params: TaskPath,
+      query: z.strictObject({ at: Timestamp.optional() }),
+      answers: { 200: Explanation },
+      async handle({ params, query }) {
+        const at = query.at === undefined ? null : Date.parse(query.at);
+        return { status: 200, body: await explainTask(db, await existing(db, params.task_id), at) };
+      },
+    }),
+  ];
+}
+
+async function existing(db: Database, taskId: string): Promise<TaskDetail> {
+  const task = await taskById(db, taskId);
+  if (task) return task;
+  throw new Problem("not_found", `there is no task ${taskId}`, "List them with GET /api/v1/tasks.");
+}
+
+async function showTask(db: Database, taskId: string) {
+  const task = await existing(db, taskId);
+  const { hold, score, rank } = await explainTask(db, task, null);
+  return {
+    ...taskSummary(task),
+    payload: task.payload,
+    result_data: task.result,
+    score,
+    rank,
+    hold,
+    errors: task.errors.map(taskError),
+    attempts: task.attempts.map((row) => ({
+      execution_id: row.executionId,
+      attempt: row.attempt,
+      state: row.state,
+      dispatched_at: time(row.dispatchedAtMs),
+      accepted_at: time(row.acceptedAtMs),
+      ended_at: time(row.endedAtMs),
+    })),
+    execution_ids: task.executionIds,
+  };
+}
+
+function changeRoutes({ db, settled }: TaskRoutesContext): Route[] {
+  return [
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/tasks/:task_id/cancel",
+      summary: "Cancel a task, also a running one",
+      tag: "Tasks",
+      access: "operator",
+      params: TaskPath,
+      answers: { 200: Task },
+      async handle({ params, caller }) {
+        const task = await existing(db, params.task_id);
+        if (task.status === "completed" || task.status === "dead_lettered") {
+          throw new Problem(
+            "conflict",
+            `the task is ${task.status}; it can no longer be cancelled`,
+            "Nothing is left to cancel.",
+          );
+        }
+        if (task.status !== "cancelled") {
+          await recordTaskRequest(db, "cancel_task", [params.task_id], { actor: actorOf(caller) });
+          await settled();
+        }
+        return { status: 200, body: await showTask(db, params.task_id) };
+      },
+    }),
+    defineRoute({
+      method: "PATCH",
+      path: "/api/v1/tasks/:task_id",
+      summary: "Change a task's priority",
+      tag: "Tasks",
+      access: "operator",
+      params: TaskPath,
+      body: TaskPatch,
+      answers: { 200: Task },
+      async handle({ params, body, caller }) {
+        const task = await existing(db, params.task_id);
+        if (task.completedAtMs !== null) {
+          throw new Problem(
+            "conflict",
+            `the task is ${task.status}`,
+            "Only a task that is not over has a priority.",
+          );
+        }
+        const data = { actor: actorOf(caller), priority: body.priority };
+        await recordTaskRequest(db, "set_priority", [params.task_id], data);
+        await settled();
+        return { status: 200, body: await showTask(db, params.task_id) };
+      },
+    }),
+  ];
+}
+
+function deadLetterRoutes({ db, settled }: TaskRoutesContext): Route[] {
+  return [
+    defineRoute({
+      method: "GET",
+      path: "/api/v1/dead-letters",
+      summary: "List dead letters with all their errors, newest first",
+      tag: "Dead letters",
+      access: "viewer",
+      query: DeadLetterQuery,
+      answers: { 200: DeadLetterList },
+      async handle({ query }) {
+        const rows = await listTasks(db, {
+          status: "dead_lettered",
+          workflowType: query.workflow_type,
+          contentType: query.content_type,
+          before: readCursor("dead_letters", query.cursor),
+          limit: query.limit,
+        });
+        const errors = await taskErrors(
+          db,
+          rows.map((row) => row.taskId),
+        );
+        return {
+          status: 200,
+          body: {
+            dead_letters: rows.map((row) => ({
+              ...taskSummary(row),
+              errors: errors.filter((error) => error.taskId === row.taskId).map(taskError),
+            })),
+            next_cursor: nextCursor("dead_letters", rows, query.limit, (row) => row.taskId),
+          },
+        };
+      },
+    }),
+    defineRoute({
+      method: "POST",
+      path: "/api/v1/dead-letters/redrive",
+      summary: "Send dead letters back to the queue, by id or by filter",
+      tag: "Dead letters",
+      access: "operator",
+      body: RedriveBody,
+      answers: { 200: RedriveAnswer },
+      async handle({ body, caller }) {
+        const { filter, task_ids: taskIds, dry_run: dryRun } = body;
+        const named = {
+          taskIds,
+          workflowType: filter?.workflow_type,
+          contentType: filter?.content_type,
+          from: filter?.from,
+          to: filter?.to,
+        };
+        const ids = await deadLetterIds(db, named, MAX_REDRIVE);
+        if (!dryRun && ids.length > 0) {
+          await recordTaskRequest(db, "redrive", ids, { actor: actorOf(caller) });
+          await settled();
+        }
+        return { status: 200, body: { dry_run: dryRun, count: ids.length, task_ids: ids } };
+      },
+    }),
+  ];
+}

@@ -1,0 +1,228 @@
+/** Owns the API of registered sub-workflows. Shows that a secret is set, never the secret. */
+import {
+  MASTER,
+  NextCursor,
+  PageQuery,
+  Problem,
+  SigningSecret,
+  type WebhookAuth,
+  Workflow,
+  WorkflowList,
+  WorkflowSettings,
+  WorkflowType,
+} from "@master-orchestrator/contract";
+import { z } from "zod";
+import type { Outbound } from "#outbound/client.ts";
+import type { Database } from "#store/database.ts";
+import {
+  findWorkflow,
+  listWorkflows,
+  putWorkflow,
+  type StoredWorkflow,
+  setWorkflowPaused,
+  type WorkflowChange,
+} from "#store/workflows.ts";
+import { wrongField } from "../problem.ts";
+import { actorOf, defineRoute, type Route } from "../route.ts";
+
+export interface WorkflowRouteOptions {
+  db: Database;
+  outbound: Pick<Outbound, "check">;
+  /** Settings or the pause switch have changed: the next cycle may as well be now. */
+  changed?(): void;
+}
+
+/** Stands for a secret in answers; sent back in a PUT it means "the one that is stored". */
+export const MASK = "•••• (set)";
+
+/** As WorkflowSettings, but what is left out of these keeps its stored value, and null clears a secret. */
+const WorkflowPut = WorkflowSettings.extend({
+  signing_secret: z.union([SigningSecret, z.literal(MASK)]).nullish(),
+  paused: z.boolean().optional(),
+}).meta({ id: "WorkflowPut" });
+type WorkflowPut = z.output<typeof WorkflowPut>;
+
+const Params = z.object({ workflow_type: WorkflowType });
+const Page = WorkflowList.extend({ next_cursor: NextCursor }).meta({ id: "WorkflowPage" });
+
+export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
+  const { db } = options;
+  const about = { tag: "Workflows" } as const;
+  return [
+    defineRoute({
+      ...about,
+      method: "GET",
+      path: "/api/v1/workflows",
+      summary: "All registered sub-workflows",
+      access: "viewer",
+      query: PageQuery,
+      answers: { 200: Page },
+      async handle({ query }) {
+        const found = await listWorkflows(db, query.cursor ?? null, query.limit + 1);
+        const page = found.slice(0, query.limit);
+        const next = found.length > query.limit ? page.at(-1)!.workflowType : null;
+        return { status: 200, body: { workflows: page.map(shown), next_cursor: next } };
+      },
+    }),
+    defineRoute({
+      ...about,
+      method: "GET",
+      path: "/api/v1/workflows/:workflow_type",
+      summary: "One sub-workflow; secrets are masked",
+      access: "viewer",
+      params: Params,
+      answers: { 200: Workflow },
+      async handle({ params }) {
+        const found = await findWorkflow(db, params.workflow_type);
+        if (!found) throw noSuchWorkflow(params.workflow_type);
+        return { status: 200, body: shown(found) };
+      },
+    }),
+    defineRoute({
+      ...about,
+      method: "PUT",
+      path: "/api/v1/workflows/:workflow_type",
+      summary: "Register a sub-workflow, or replace its settings",
+      description:
+        "The document replaces the stored one as a whole; but `auth`, `signing_secret` and `paused` keep their " +
+        "stored values when left out (or masked, as they are shown), and null clears a secret.",
+      access: "admin",
+      params: Params,
+      body: WorkflowPut,
+      answers: { 200: Workflow },
+      async handle({ params, body, caller }) {
+        const type = params.workflow_type;
+        if (type === MASTER) throw wrongField("path/workflow_type", "is the orchestrator's own name");
+        refuseUnsafe(body, options.outbound);
+        const stored = await db.transaction(async (tx) => {
+          const before = await findWorkflow(tx, type, { lock: true });
+          return putWorkflow(tx, combine(type, body, before, actorOf(caller)));
+        });
+        options.changed?.();
+        return { status: 200, body: shown(stored) };
+      },
+    }),
+    pausing(options, "pause", "Dispatch no more of its tasks; what runs, runs on"),
+    pausing(options, "resume", "Dispatch its tasks again"),
+  ];
+}
+
+function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summary: string): Route {
+  return defineRoute({
+    method: "POST",
+    path: `/api/v1/workflows/:workflow_type/${action}`,
+    summary,
+    tag: "Workflows",
+    access: "operator",
+    params: Params,
+    answers: { 200: Workflow },
+    async handle({ params, caller }) {
+      const type = params.workflow_type;
+      const stored = await setWorkflowPaused(options.db, type, action === "pause", actorOf(caller));
+      if (!stored) throw noSuchWorkflow(type);
+      options.changed?.();
+      return { status: 200, body: shown(stored) };
+    },
+  });
+}
+
+/** The row that a document means, upon the one that is stored. Throws Problem `validation_failed`. */
+export function combine(
+  workflowType: string,
+  given: WorkflowPut,
+  before: StoredWorkflow | null,
+  updatedBy: string,
+): WorkflowChange {
+  const { auth, signing_secret, paused, ...settings } = given;
+  if (!settings.webhook_url && !settings.targets && !before?.builtIn) {
+    throw wrongField("/webhook_url", "is needed, or targets when there are several");
+  }
+  if (settings.targets?.every((target) => target.weight === 0)) {
+    throw wrongField("/targets", "need a weight above 0 somewhere");
+  }
+  return {
+    workflowType,
+    settings,
+    auth:
+      auth === undefined ? (before?.auth ?? null) : auth === null ? null : unmask(auth, before?.auth ?? null),
+    signingSecret: keptSecret(signing_secret, before?.signingSecret ?? null),
+    paused: paused ?? before?.paused ?? false,
+    updatedBy,
+  };
+}
+
+function keptSecret(given: string | null | undefined, stored: string | null): string | null {
+  if (given === undefined) return stored;
+  if (given !== MASK) return given;
+  if (stored === null) throw wrongField("/signing_secret", "is masked, but none is stored");
+  return stored;
+}
+
+/** The field of each kind of authentication that is secret. */
+const SECRET_FIELD = { header: "value", bearer: "token", basic: "password" } as const;
+
+function unmask(given: WebhookAuth, stored: WebhookAuth | null): WebhookAuth {
+  const field = SECRET_FIELD[given.type];
+  if ((given as Record<string, string>)[field] !== MASK) return given;
+  if (stored?.type !== given.type)
+    throw wrongField(`/auth/${field}`, "is masked, but none of this type is stored");
+  return { ...given, [field]: (stored as Record<string, string>)[field] } as WebhookAuth;
+}
+
+/** Headers that belong to the connection, or that the orchestrator writes itself. */
+const RESERVED_HEADER =
+  /^(connection|content-.*|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|accept-encoding|webhook-.*|traceparent)$/i;
+
+function refuseUnsafe(given: WorkflowPut, outbound: Pick<Outbound, "check">): void {
+  if (given.auth?.type === "header" && RESERVED_HEADER.test(given.auth.name)) {
+    throw wrongField("/auth/name", `"${given.auth.name}" is set by the orchestrator or the connection`);
+  }
+  if (given.auth?.type === "header" && !isHeaderValue(given.auth.value)) {
+    throw wrongField("/auth/value", "holds characters that a header cannot carry");
+  }
+  if (given.auth?.type === "bearer" && !isHeaderValue(given.auth.token)) {
+    throw wrongField("/auth/token", "holds characters that a header cannot carry");
+  }
+  if (given.webhook_url) checkAddress(given.webhook_url, "/webhook_url", outbound);
+  given.targets?.forEach((target, i) => {
+    checkAddress(target.webhook_url, `/targets/${i}/webhook_url`, outbound);
+  });
+}
+
+function isHeaderValue(value: string): boolean {
+  return value === MASK || /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}
+
+function checkAddress(url: string, path: string, outbound: Pick<Outbound, "check">): void {
+  try {
+    outbound.check(url);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const errors = [{ path, message: error.message }];
+    throw new Problem(error.code, `${path}: ${error.message}`, error.hint, { errors });
+  }
+}
+
+function noSuchWorkflow(type: string): Problem {
+  return new Problem(
+    "not_found",
+    `no workflow "${type}" is registered`,
+    `Register it with PUT /api/v1/workflows/${type}.`,
+  );
+}
+
+function shown(stored: StoredWorkflow): z.input<typeof Workflow> {
+  const { auth, signingSecret, settings, paused } = stored;
+  return {
+    workflow_type: stored.workflowType,
+    built_in: stored.builtIn,
+    settings: {
+      ...settings,
+      ...(auth ? { auth: { ...auth, [SECRET_FIELD[auth.type]]: MASK } } : {}),
+      ...(signingSecret ? { signing_secret: MASK } : {}),
+      paused,
+    },
+    updated_at: new Date(stored.updatedAtMs).toISOString(),
+    updated_by: stored.updatedBy,
+  };
+}

@@ -1,0 +1,259 @@
+/** Serves routes over HTTP: authenticates, validates, calls the handler, answers. Knows no route by name. */
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { Problem, validate } from "@master-orchestrator/contract";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import type { z } from "zod";
+import type { Log } from "#log.ts";
+import { requireAccess } from "./auth.ts";
+import { takeBody } from "./body.ts";
+import { problemAnswer } from "./problem.ts";
+import { type Answer, type Caller, type HeaderLookup, isSchema, type Route } from "./route.ts";
+import { noSuchRoute } from "./unmatched.ts";
+
+export interface ServerOptions {
+  routes: readonly Route[];
+  /** As made by `createAuthenticator`. */
+  authenticate(headers: HeaderLookup): Promise<Caller>;
+  log: Log;
+  /** Base of the links in problem responses and of `Call.url`. */
+  publicUrl: string;
+  /** For tests: an answer that does not fit its documented schema becomes a 500. */
+  checkAnswers?: boolean;
+}
+
+/** Time to send headers, and a whole request; how often both are looked at. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const TIMEOUT_CHECK_MS = 2_000;
+/** Longer than the usual proxy's, so that it is never we who close a connection that it is about to use. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** The server, ready to `listen`; two routes of one method and path are an error. */
+export function buildServer(options: ServerOptions): FastifyInstance {
+  const context = { publicUrl: options.publicUrl, log: options.log };
+  const app = fastify({
+    logger: false,
+    trustProxy: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: "idle",
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    routerOptions: { maxParamLength: 500, caseSensitive: true, ignoreTrailingSlash: false },
+    frameworkErrors: (error, request, reply) => {
+      send(reply, request, problemAnswer(frameworkProblem(error), context));
+    },
+    clientErrorHandler: answerUnreadable,
+  });
+  // Bodies are read by the handler below, after the caller is known and with the route's own limit.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  app.setErrorHandler((error, request, reply) => {
+    send(reply, request, problemAnswer(frameworkProblem(error), { ...context, where: whereOf(request) }));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    send(reply, request, problemAnswer(noSuchRoute(options.routes, request.method, request.url), context));
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    options.log.debug("request", { where: whereOf(request), status: reply.statusCode, ms });
+  });
+  for (const route of options.routes) register(app, route, options);
+  return app;
+}
+
+function register(app: FastifyInstance, route: Route, options: ServerOptions): void {
+  app.route({
+    method: route.method,
+    url: route.path,
+    handler: async (request, reply) => {
+      let answer: Answer;
+      try {
+        answer = await serve(route, request, reply, options);
+        if (options.checkAnswers) checkAnswer(route, answer);
+      } catch (error) {
+        const { publicUrl, log } = options;
+        answer = problemAnswer(error, { publicUrl, log, where: whereOf(request) });
+      }
+      return send(reply, request, answer);
+    },
+  });
+}
+
+async function serve(route: Route, request: FastifyRequest, reply: FastifyReply, options: ServerOptions) {
+  const headers = lookup(request.raw);
+  const caller = await admit(route, headers, options);
+  const given = request.params as Record<string, string>;
+  // The router takes `/things/` for a thing without a name.
+  if (Object.values(given).includes("") && !route.path.endsWith("*")) {
+    throw noSuchRoute(options.routes, request.method, request.url);
+  }
+  const params = readParams(route, given);
+  refuseForeignExecution(route, caller, params as Record<string, unknown>);
+  const query = readQuery(route, request.query as Record<string, unknown>);
+  const body = await takeBody(route, request.raw);
+  return route.handle({
+    params,
+    query,
+    body: body.value,
+    rawBody: body.raw,
+    headers,
+    caller,
+    url: new URL(options.publicUrl + request.url),
+    signal: goneSignal(reply),
+  });
+}
+
+function lookup(message: IncomingMessage): HeaderLookup {
+  return {
+    get(name) {
+      const value = message.headers[name.toLowerCase()];
+      return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
+    },
+  };
+}
+
+async function admit(route: Route, headers: HeaderLookup, options: ServerOptions): Promise<Caller> {
+  if (route.access === "public") {
+    // A health check or a signed callback must not fail over a credential that it does not need.
+    return options.authenticate(headers).catch((): Caller => ({ kind: "anonymous" }));
+  }
+  const caller = await options.authenticate(headers);
+  requireAccess(route.access, caller);
+  return caller;
+}
+
+/** A value in the path that cannot be right names nothing (404); where PUT would create it, it is wrong (422). */
+function readParams(route: Route, given: Record<string, string>): unknown {
+  refuseNul(given, "path");
+  if (!route.params) return given;
+  try {
+    return validate(route.params, given, "path");
+  } catch (error) {
+    if (route.method === "PUT" || !(error instanceof Problem)) throw error;
+    throw new Problem("not_found", `nothing is there: ${error.message}`, "Check the path.", {
+      errors: error.details.errors,
+    });
+  }
+}
+
+function refuseForeignExecution(route: Route, caller: Caller, params: Record<string, unknown>): void {
+  const id = params.execution_id;
+  if (caller.kind !== "execution" || typeof id !== "string" || route.access === "public") return;
+  if (id.toLowerCase() === caller.executionId.toLowerCase()) return;
+  throw new Problem(
+    "forbidden",
+    "the token belongs to another execution",
+    "Use the token that came with this execution's dispatch.",
+  );
+}
+
+/** Under /api an unknown parameter is refused (a key in the query string too); elsewhere it does no harm. */
+function readQuery(route: Route, given: Record<string, unknown>): unknown {
+  // `?status=` says as little as leaving it out.
+  const entries = Object.entries(given).filter(([, value]) => value !== "");
+  const query = Object.fromEntries(entries);
+  refuseNul(query, "query");
+  if (route.query) return validate(route.query, query, "query");
+  const name = Object.keys(given)[0];
+  if (name === undefined || !route.path.startsWith("/api/")) return query;
+  throw new Problem(
+    "validation_failed",
+    `query/${name}: unknown parameter; this takes none`,
+    "Leave it out. Keys go into the Authorization header.",
+    { errors: [{ path: `query/${name}`, message: "unknown parameter; this takes none" }] },
+  );
+}
+
+function refuseNul(values: Record<string, unknown>, where: string): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!String(value).includes("\0") && !name.includes("\0")) continue;
+    const message = "holds a NUL character";
+    throw new Problem("validation_failed", `${where}/${name}: ${message}`, "Remove the character.", {
+      errors: [{ path: `${where}/${name}`, message }],
+    });
+  }
+}
+
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function send(reply: FastifyReply, request: FastifyRequest, answer: Answer): FastifyReply {
+  const { status, body, headers = {} } = answer;
+  reply.code(status).headers(securityHeaders(request.url)).headers(headers);
+  if (body === undefined) return reply.send();
+  const type = reply.getHeader("content-type");
+  const asItIs = typeof body === "string" || body instanceof Uint8Array || body instanceof Readable;
+  if (type !== undefined && asItIs) return reply.send(body instanceof Uint8Array ? Buffer.from(body) : body);
+  if (type === undefined) reply.header("content-type", "application/json; charset=utf-8");
+  return reply.send(JSON.stringify(body));
+}
+
+function securityHeaders(url: string): Record<string, string> {
+  const headers: Record<string, string> = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  };
+  if (url.startsWith("/api/")) headers["cache-control"] = "no-store";
+  return headers;
+}
+
+function whereOf(request: FastifyRequest): string {
+  return `${request.method} ${request.url.split("?")[0]}`;
+}
+
+/** What Fastify itself refuses before a handler is called. */
+function frameworkProblem(error: unknown): unknown {
+  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  if (code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
+    return new Problem(
+      "unsupported_media_type",
+      "the Content-Type cannot be read",
+      "Send JSON in UTF-8 as `Content-Type: application/json`.",
+    );
+  }
+  if (code?.startsWith("FST_ERR_") && statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new Problem("invalid_request", "the request cannot be read", "Check its path and headers.");
+  }
+  return error;
+}
+
+/** Bytes that are no HTTP, or came too slowly: there is no request to answer, only a socket. */
+function answerUnreadable(error: Error & { code?: string }, socket: import("node:net").Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
+  const [line, detail] =
+    error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+      ? ["408 Request Timeout", "the request did not arrive in time"]
+      : error.code === "HPE_HEADER_OVERFLOW"
+        ? ["431 Request Header Fields Too Large", "the headers are too large"]
+        : ["400 Bad Request", "the request is not valid HTTP"];
+  const body = JSON.stringify({
+    type: "urn:master-orchestrator:problem:invalid_request",
+    title: "The request is malformed",
+    status: Number(line.slice(0, 3)),
+    code: "invalid_request",
+    detail,
+    hint: "Send it again, whole.",
+  });
+  const head = `HTTP/1.1 ${line}\r\ncontent-type: application/problem+json\r\nconnection: close\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+function checkAnswer(route: Route, answer: Answer): void {
+  const described = route.answers[answer.status];
+  if (!described) throw new Error(`${route.method} ${route.path} does not document status ${answer.status}`);
+  if (!isSchema(described)) return;
+  const outcome = (described as z.ZodType).safeParse(JSON.parse(JSON.stringify(answer.body ?? null)));
+  if (outcome.success) return;
+  throw new Error(
+    `${route.method} ${route.path} answers what it does not document: ${outcome.error.message}`,
+  );
+}

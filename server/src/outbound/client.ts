@@ -1,0 +1,179 @@
+/** The one way out: every request to an address that somebody configured goes through here. Follows no redirect. */
+import { Agent, type Dispatcher, Pool } from "undici";
+import type { Log } from "#log.ts";
+import type { AllowRule } from "./allow.ts";
+import { asFailure, OutboundFailure } from "./failure.ts";
+import {
+  permitResolved,
+  type Resolve,
+  readTarget,
+  refuseLiteral,
+  systemResolve,
+  type Target,
+} from "./guard.ts";
+
+export interface OutboundOptions {
+  /** From OUTBOUND_ALLOW. */
+  allow: readonly AllowRule[];
+  log?: Log;
+  /** For tests: how names are resolved. */
+  lookup?: Resolve;
+}
+
+export interface OutboundRequest {
+  headers?: Record<string, string>;
+  body?: Uint8Array | string;
+  /** From the call to the last byte of the answer; 30 s unless told. */
+  timeoutMs?: number;
+  /** Gives up early; counts as `timeout`. */
+  signal?: AbortSignal;
+  /** The largest answer, 1 MB unless told; a larger one is a failure `too_large`. */
+  maxResponseBytes?: number;
+  /** For the orchestrator's own built-in workflows only, whose address is no setting of anybody: not guarded. */
+  own?: boolean;
+}
+
+export interface OutboundResponse {
+  status: number;
+  /** Names in lower case; several values joined by commas. */
+  headers: Record<string, string>;
+  /** As it came over the wire: nothing is decompressed. */
+  body: Uint8Array;
+}
+
+export interface Outbound {
+  /** Posts once. Throws OutboundFailure, whose `kind` tells what the receiver may have seen. Any status is an answer. */
+  post(url: string, request: OutboundRequest): Promise<OutboundResponse>;
+  /** Gets once; as `post`. */
+  get(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
+  /** At registration. Throws Problem `outbound_refused` for a literal address that may never be called. */
+  check(url: string): void;
+  /** Closes idle connections and cuts open requests. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_RESPONSE_BYTES = 1_048_576;
+const CONNECT_TIMEOUT_MS = 5_000;
+const CONNECTIONS_PER_ORIGIN = 128;
+
+export function createOutbound(options: OutboundOptions): Outbound {
+  const resolve = options.lookup ?? systemResolve;
+  const guarded = buildAgent(resolve, options.allow);
+  const unguarded = buildAgent(resolve, null);
+
+  async function send(
+    method: "GET" | "POST",
+    url: string,
+    request: OutboundRequest,
+  ): Promise<OutboundResponse> {
+    const target = guardedTarget(url, request.own ? null : options.allow, options.log);
+    const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), timeoutMs);
+    const signal = request.signal ? AbortSignal.any([stop.signal, request.signal]) : stop.signal;
+    try {
+      const response = await (request.own ? unguarded : guarded).request({
+        origin: target.url.origin,
+        path: target.url.pathname + target.url.search,
+        method,
+        headers: { "accept-encoding": "identity", "user-agent": "master-orchestrator", ...request.headers },
+        body: request.body ?? null,
+        signal,
+      });
+      const body = await readBody(response.body, request.maxResponseBytes ?? DEFAULT_RESPONSE_BYTES, target);
+      return { status: response.statusCode, headers: flatten(response.headers), body };
+    } catch (error) {
+      if (signal.aborted) {
+        const why = stop.signal.aborted
+          ? `did not answer within ${timeoutMs} ms`
+          : "was given up waiting for";
+        throw new OutboundFailure("timeout", `${target.url.host} ${why}`, error);
+      }
+      const failure = asFailure(error, target.url.host);
+      if (failure.kind === "refused_by_guard") {
+        options.log?.warn("An outgoing request was refused", { reason: failure.message });
+      }
+      throw failure;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    post: (url, request) => send("POST", url, request),
+    get: (url, request = {}) => send("GET", url, request),
+    check: (url) => refuseLiteral(readTarget(url), options.allow),
+    close: async () => {
+      await Promise.all([guarded.destroy(), unguarded.destroy()]);
+    },
+  };
+}
+
+function guardedTarget(url: string, rules: readonly AllowRule[] | null, log?: Log): Target {
+  try {
+    const target = readTarget(url);
+    if (rules) refuseLiteral(target, rules);
+    return target;
+  } catch (error) {
+    const reason = (error as Error).message;
+    log?.warn("An outgoing request was refused", { reason });
+    throw new OutboundFailure("refused_by_guard", reason, error);
+  }
+}
+
+/** One pool for each origin, since a rule may depend on the port and the resolver is told only the name. */
+function buildAgent(resolve: Resolve, rules: readonly AllowRule[] | null): Agent {
+  return new Agent({
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    factory: (origin, pool) => {
+      const { host, port } = readTarget(String(origin));
+      return new Pool(origin, {
+        ...(pool as Pool.Options),
+        connections: CONNECTIONS_PER_ORIGIN,
+        pipelining: 1,
+        allowH2: false,
+        connect: {
+          timeout: CONNECT_TIMEOUT_MS,
+          lookup: (_name, lookupOptions, done) =>
+            resolve(host, (error, addresses) => {
+              if (error) return done(error, "", 0);
+              try {
+                const permitted = rules ? permitResolved(host, port, addresses, rules) : addresses;
+                if (lookupOptions.all) done(null, permitted);
+                else done(null, permitted[0]!.address, permitted[0]!.family);
+              } catch (refusal) {
+                done(refusal as Error, "", 0);
+              }
+            }),
+        },
+      });
+    },
+  });
+}
+
+async function readBody(stream: Dispatcher.ResponseData["body"], limit: number, target: Target) {
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    received += chunk.length;
+    if (received > limit) {
+      // Leaving the loop destroys the stream, and with it the connection: the rest is never read.
+      throw new OutboundFailure(
+        "too_large",
+        `the answer of ${target.url.host} is larger than ${limit} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return flat;
+}

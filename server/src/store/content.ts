@@ -1,0 +1,378 @@
+/** Owns what the content pipeline publishes: articles, entities and their aliases. Renders and decides nothing. */
+import { Problem } from "@master-orchestrator/contract";
+import type { Queryable, Row } from "./database.ts";
+
+export interface EntityRow {
+  entityId: string;
+  name: string;
+  /** Normalised, its own name included. */
+  aliases: string[];
+}
+
+export interface ArticleToPublish {
+  taskId: string;
+  executionId: string;
+  /** The slug to take if no other task's article has it. */
+  slug: string;
+  title: string;
+  summary: string;
+  html: string;
+  markdown: string;
+  language: string;
+  author: string | null;
+  contentType: string;
+  keywords: string[];
+  generator: string;
+  quality: { score: number };
+  words: number;
+  sources: { title: string; url: string | null; read: boolean }[];
+  jsonLd: Record<string, unknown>;
+  /** In order of prominence. */
+  entityIds: string[];
+}
+
+/** An article as lists show it. Instants are epoch milliseconds. */
+export interface ArticleSummary {
+  articleId: string;
+  taskId: string;
+  slug: string;
+  title: string;
+  summary: string;
+  language: string;
+  author: string | null;
+  contentType: string;
+  keywords: string[];
+  generator: string;
+  /** 0–100. */
+  qualityScore: number;
+  words: number;
+  publishedAt: number;
+  updatedAt: number;
+}
+
+export interface Article extends ArticleSummary {
+  executionId: string;
+  html: string;
+  markdown: string;
+  quality: Record<string, unknown>;
+  sources: { title: string; url: string | null; read: boolean }[];
+  jsonLd: Record<string, unknown>;
+  /** Names, the most prominent first. */
+  entities: string[];
+}
+
+const MAX_LIKE = 500;
+
+/** At most 500 entities with an alias that shares a key with `keys`; those sharing most come first. */
+export async function entitiesLike(db: Queryable, keys: string[]): Promise<EntityRow[]> {
+  if (keys.length === 0) return [];
+  const { rows } = await db.query(
+    `with hits as (
+       select a.entity_id,
+              max((select count(*) from unnest(a.match_keys) k where k = any ($1::text[]))) as shared
+       from content.entity_aliases a
+       where a.match_keys && $1::text[]
+       group by a.entity_id
+       order by shared desc, a.entity_id
+       limit ${MAX_LIKE})
+     select e.entity_id, e.name, array_agg(a.alias order by a.created_at, a.alias) as aliases
+     from hits
+     join content.entities e using (entity_id)
+     join content.entity_aliases a using (entity_id)
+     group by e.entity_id, e.name, hits.shared
+     order by hits.shared desc, e.entity_id`,
+    [keys],
+  );
+  return rows.map((row) => ({ entityId: row.entity_id, name: row.name, aliases: row.aliases }));
+}
+
+/**
+ * Adds an entity under its normalised name. When that alias is taken, also by a run that commits at
+ * this very moment, its owner is returned and nothing is added.
+ */
+export async function addEntity(
+  db: Queryable,
+  entity: { name: string; alias: string; keys: string[] },
+): Promise<{ entityId: string; name: string; created: boolean }> {
+  // The alias comes first: only who gets it adds the entity, so a lost race leaves no row behind. The
+  // foreign key is checked at the end of the statement, when both are there.
+  const { rows } = await db.query(
+    `with alias as (
+       insert into content.entity_aliases (alias, entity_id, match_keys)
+       values ($2, gen_random_uuid(), $3::text[])
+       on conflict (alias) do nothing
+       returning entity_id)
+     insert into content.entities (entity_id, name)
+     select entity_id, $1 from alias
+     returning entity_id`,
+    [entity.name, entity.alias, entity.keys],
+  );
+  return rows[0]
+    ? { entityId: rows[0].entity_id, name: entity.name, created: true }
+    : { ...(await ownerOf(db, entity.alias)), created: false };
+}
+
+/** Adds an alias to an entity. When it is taken, its owner stays and is returned. */
+export async function addAlias(
+  db: Queryable,
+  alias: { entityId: string; alias: string; keys: string[] },
+): Promise<{ entityId: string; name: string }> {
+  await db.query(
+    `insert into content.entity_aliases (alias, entity_id, match_keys) values ($1, $2, $3::text[])
+     on conflict (alias) do nothing`,
+    [alias.alias, alias.entityId, alias.keys],
+  );
+  return await ownerOf(db, alias.alias);
+}
+
+async function ownerOf(db: Queryable, alias: string): Promise<{ entityId: string; name: string }> {
+  const { rows } = await db.query(
+    `select e.entity_id, e.name from content.entity_aliases a join content.entities e using (entity_id)
+     where a.alias = $1`,
+    [alias],
+  );
+  const row = rows[0];
+  if (!row) throw new Error(`the alias ${JSON.stringify(alias)} was removed while it was being resolved`);
+  return { entityId: row.entity_id, name: row.name };
+}
+
+const PUBLISH_TRIES = 100;
+
+/**
+ * Publishes a task's article. The same task again brings its one article up to date, and keeps its
+ * slug and its date of publication; a slug that another task's article has gets `-2`, `-3`, …
+ */
+export async function publishArticle(
+  db: Queryable,
+  article: ArticleToPublish,
+): Promise<{ articleId: string; slug: string; created: boolean }> {
+  for (let tries = 0; tries < PUBLISH_TRIES; tries++) {
+    const known = await updateArticle(db, article);
+    if (known) return { ...known, created: false };
+    const slug = await freeSlug(db, article.slug);
+    const added = await insertArticle(db, { ...article, slug });
+    if (added) return { ...added, created: true };
+    // Another run took the slug, or this very task published, between the statements: look again.
+  }
+  throw new Error(`no free slug for ${JSON.stringify(article.slug)} in ${PUBLISH_TRIES} tries`);
+}
+
+type Placed = { articleId: string; slug: string };
+
+/** $1 is the task; the columns that publishing again replaces follow, in this order. */
+const COLUMNS = `execution_id, title, summary, html, markdown, language, author, content_type, keywords, generator,
+  quality, words, sources, json_ld`;
+const VALUES = `$2::uuid, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text[], $11::text,
+  $12::jsonb, $13::int, $14::jsonb, $15::jsonb`;
+
+function valuesOf(article: ArticleToPublish): unknown[] {
+  return [
+    article.taskId,
+    article.executionId,
+    article.title,
+    article.summary,
+    article.html,
+    article.markdown,
+    article.language,
+    article.author,
+    article.contentType,
+    article.keywords,
+    article.generator,
+    JSON.stringify(article.quality),
+    article.words,
+    JSON.stringify(article.sources),
+    JSON.stringify(article.jsonLd),
+    article.entityIds,
+  ];
+}
+
+/** $16 is the list of entities; one that is not there any more is left out. */
+const LINKED = `linked as (
+       insert into content.article_entities (article_id, entity_id, position)
+       select article.article_id, e.entity_id, min(named.position) - 1
+       from article
+       cross join unnest($16::uuid[]) with ordinality as named (entity_id, position)
+       join content.entities e on e.entity_id = named.entity_id
+       group by article.article_id, e.entity_id
+       on conflict (article_id, entity_id) do update set position = excluded.position)`;
+
+async function updateArticle(db: Queryable, article: ArticleToPublish): Promise<Placed | null> {
+  const { rows } = await db.query(
+    `with article as (
+       update content.articles
+       set (${COLUMNS}) = row (${VALUES}),
+           updated_at = case when (title, summary, html) is distinct from ($3::text, $4::text, $5::text)
+                             then orchestrator_now() else updated_at end
+       where task_id = $1
+       returning article_id, slug),
+     ${LINKED},
+     unlinked as (
+       delete from content.article_entities old using article
+       where old.article_id = article.article_id and old.entity_id <> all ($16::uuid[]))
+     select article_id, slug from article`,
+    valuesOf(article),
+  );
+  return placed(rows[0]);
+}
+
+async function insertArticle(db: Queryable, article: ArticleToPublish): Promise<Placed | null> {
+  const { rows } = await db.query(
+    `with article as (
+       insert into content.articles (task_id, slug, ${COLUMNS})
+       values ($1::uuid, $17, ${VALUES})
+       on conflict do nothing
+       returning article_id, slug),
+     ${LINKED}
+     select article_id, slug from article`,
+    [...valuesOf(article), article.slug],
+  );
+  return placed(rows[0]);
+}
+
+/** The first of `base`, `base-2`, `base-3` … that no article has; looks one up after the other, by index. */
+async function freeSlug(db: Queryable, base: string): Promise<string> {
+  const { rows } = await db.query(
+    `with recursive probe (n, slug) as (
+       select 1, $1::text
+       union all
+       select n + 1, $1 || '-' || (n + 1) from probe
+       where n < 100000 and exists (select from content.articles a where a.slug = probe.slug))
+     select slug from probe order by n desc limit 1`,
+    [base],
+  );
+  return rows[0]!.slug;
+}
+
+function placed(row: Row | undefined): Placed | null {
+  return row ? { articleId: row.article_id, slug: row.slug } : null;
+}
+
+const SUMMARY_COLUMNS = `article_id, task_id, slug, title, summary, language, author, content_type, keywords, generator,
+  (quality->>'score')::float8 as quality_score, words, published_at, updated_at`;
+
+/**
+ * Articles, the newest first: at most `limit`, from `cursor` on (null: from the start). `nextCursor`
+ * is null on the last page. Throws `validation_failed` for a cursor that is not of this list.
+ */
+export async function listArticles(
+  db: Queryable,
+  page: { limit: number; cursor: string | null },
+): Promise<{ articles: ArticleSummary[]; nextCursor: string | null }> {
+  const after = page.cursor === null ? null : readCursor(page.cursor);
+  const { rows } = await db.query(
+    `select ${SUMMARY_COLUMNS}, (extract(epoch from published_at) * 1000000)::bigint::text as published_micros
+     from content.articles
+     where (published_at, article_id) <
+           (coalesce(timestamptz 'epoch' + $1::bigint * interval '1 microsecond', 'infinity'),
+            coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+     order by published_at desc, article_id desc
+     limit $3`,
+    [after?.micros ?? null, after?.articleId ?? null, page.limit + 1],
+  );
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  const more = rows.length > page.limit && last !== undefined;
+  return {
+    articles: shown.map(summaryOf),
+    nextCursor: more ? writeCursor(last.published_micros, last.article_id) : null,
+  };
+}
+
+/** The newest articles, at most `limit`. */
+export async function latestArticles(db: Queryable, limit: number): Promise<ArticleSummary[]> {
+  return (await listArticles(db, { limit, cursor: null })).articles;
+}
+
+/** The article at a slug, or null. */
+export async function articleBySlug(db: Queryable, slug: string): Promise<Article | null> {
+  const { rows } = await db.query(
+    `select ${SUMMARY_COLUMNS}, execution_id, html, markdown, quality, sources, json_ld,
+            array(select e.name from content.article_entities ae join content.entities e using (entity_id)
+                  where ae.article_id = articles.article_id order by ae.position, e.name) as entities
+     from content.articles
+     where slug = $1`,
+    [slug],
+  );
+  const row = rows[0];
+  return row
+    ? {
+        ...summaryOf(row),
+        executionId: row.execution_id,
+        html: row.html,
+        markdown: row.markdown,
+        quality: row.quality,
+        sources: row.sources,
+        jsonLd: row.json_ld,
+        entities: row.entities,
+      }
+    : null;
+}
+
+/** Other articles that speak of the same entities: those that share most first, then the newest. */
+export async function relatedArticles(
+  db: Queryable,
+  articleId: string,
+  limit: number,
+): Promise<ArticleSummary[]> {
+  const { rows } = await db.query(
+    `with shared as (
+       select other.article_id, count(*) as entities
+       from content.article_entities own
+       join content.article_entities other using (entity_id)
+       where own.article_id = $1 and other.article_id <> $1
+       group by other.article_id)
+     select ${SUMMARY_COLUMNS}
+     from shared join content.articles using (article_id)
+     order by shared.entities desc, published_at desc, article_id desc
+     limit $2`,
+    [articleId, limit],
+  );
+  return rows.map(summaryOf);
+}
+
+function summaryOf(row: Row): ArticleSummary {
+  return {
+    articleId: row.article_id,
+    taskId: row.task_id,
+    slug: row.slug,
+    title: row.title,
+    summary: row.summary,
+    language: row.language,
+    author: row.author,
+    contentType: row.content_type,
+    keywords: row.keywords,
+    generator: row.generator,
+    qualityScore: row.quality_score,
+    words: row.words,
+    publishedAt: row.published_at,
+    updatedAt: row.updated_at,
+  };
+}
+
+function writeCursor(micros: string, articleId: string): string {
+  return Buffer.from(`${micros}.${articleId}`).toString("base64url");
+}
+
+function readCursor(cursor: string): { micros: string; articleId: string } {
+  const text = Buffer.from(cursor, "base64url").toString("latin1");
+  const match = /^(\d{1,17})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(text);
+  if (!match) {
+    throw new Problem(
+      "validation_failed",
+      "query/cursor: is not a cursor of this list",
+      "Pass next_cursor of the page before as it is, or leave cursor out for the first page.",
+      { errors: [{ path: "query/cursor", message: "is not a cursor of this list" }] },
+    );
+  }
+  return { micros: match[1]!, articleId: match[2]! };
+}
+
+/** The library as the content pipeline asks for it, over one database. */
+export function contentLibrary(db: Queryable) {
+  return {
+    entitiesLike: (keys: string[]) => entitiesLike(db, keys),
+    addEntity: (entity: { name: string; alias: string; keys: string[] }) => addEntity(db, entity),
+    addAlias: (alias: { entityId: string; alias: string; keys: string[] }) => addAlias(db, alias),
+    publish: (article: ArticleToPublish) => publishArticle(db, article),
+  };
+}

@@ -1,0 +1,146 @@
+/** Ticks, cycles and lane holds: what was decided when, and why lanes waited. */
+import type { Hold } from "#core/decision.ts";
+import type { Queryable, Row } from "./database.ts";
+
+/** Takes the tick of a boundary. False if some replica had it before: a tick never runs twice. */
+export async function takeTick(
+  tx: Queryable,
+  tick: { boundaryMs: number; ranAtMs: number; cycleId: string; replicaId: string },
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `insert into ticks (boundary, ran_at, drift_ms, cycle_id, replica_id) values ($1, $2, $3, $4, $5)
+     on conflict do nothing`,
+    [
+      new Date(tick.boundaryMs),
+      new Date(tick.ranAtMs),
+      tick.ranAtMs - tick.boundaryMs,
+      tick.cycleId,
+      tick.replicaId,
+    ],
+  );
+  return rowCount === 1;
+}
+
+/** The last boundary that was ticked, or null before the first. */
+export async function lastTick(db: Queryable): Promise<number | null> {
+  const { rows } = await db.query("select max(boundary) as boundary from ticks");
+  return rows[0]?.boundary ?? null;
+}
+
+/** The next moment at which a run or a task asks for attention by itself; null if none does. */
+export async function nextDue(db: Queryable, nowMs: number): Promise<number | null> {
+  const { rows } = await db.query(
+    `select least(
+       (select min(due_at) from workflow_orchestration where due_at > $1),
+       (select min(due_at) from tasks where status in ('scheduled', 'retrying') and execution_id is null)) as due`,
+    [new Date(nowMs)],
+  );
+  return rows[0]?.due ?? null;
+}
+
+/** Makes the open holds equal to `holds`: ends those that are over or have changed, opens the new ones. */
+export async function updateHolds(
+  tx: Queryable,
+  holds: readonly Hold[],
+  nowMs: number,
+  cycleId: string,
+): Promise<void> {
+  const rows = holds.map((hold) => ({
+    workflow_type: hold.workflowType,
+    content_type: hold.contentType,
+    reason: hold.reason,
+    cause: hold.cause,
+  }));
+  const asRows =
+    "jsonb_to_recordset($1::jsonb) as n (workflow_type text, content_type text, reason text, cause text)";
+  await tx.query(
+    `update holds h set until_at = $2
+      where until_at is null and not exists (select from ${asRows}
+        where n.workflow_type = h.workflow_type and n.content_type = h.content_type
+          and n.reason = h.reason and n.cause = h.cause)`,
+    [JSON.stringify(rows), new Date(nowMs)],
+  );
+  if (rows.length === 0) return;
+  await tx.query(
+    `insert into holds (workflow_type, content_type, reason, cause, cycle_id, from_at)
+     select workflow_type, content_type, reason, cause, $3, $2 from ${asRows}
+     on conflict (workflow_type, content_type) where until_at is null do nothing`,
+    [JSON.stringify(rows), new Date(nowMs), cycleId],
+  );
+}
+
+export interface CycleRow {
+  cycleId: string;
+  trigger: "tick" | "wake";
+  boundaryMs: number | null;
+  driftMs: number | null;
+  startedAtMs: number;
+  durationMs: number;
+  policyVersion: number;
+  dispatched: number;
+  held: number;
+  snapshot: Record<string, unknown>;
+  decisions: unknown[];
+  reasons: unknown[];
+  replicaId: string;
+}
+
+export async function insertCycle(tx: Queryable, cycle: CycleRow): Promise<void> {
+  await tx.query(
+    `insert into cycles (cycle_id, trigger, boundary, drift_ms, started_at, duration_ms, policy_version,
+        dispatched, held, snapshot, decisions, reasons, replica_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+    [
+      cycle.cycleId,
+      cycle.trigger,
+      cycle.boundaryMs === null ? null : new Date(cycle.boundaryMs),
+      cycle.driftMs,
+      new Date(cycle.startedAtMs),
+      cycle.durationMs,
+      cycle.policyVersion,
+      cycle.dispatched,
+      cycle.held,
+      JSON.stringify(cycle.snapshot),
+      JSON.stringify(cycle.decisions),
+      JSON.stringify(cycle.reasons),
+      cycle.replicaId,
+    ],
+  );
+}
+
+/** Newest first; `before` is the last id of the page before. */
+export async function listCycles(
+  db: Queryable,
+  query: { trigger?: string; before?: string; limit: number },
+): Promise<CycleRow[]> {
+  const { rows } = await db.query(
+    `select * from cycles
+      where ($1::text is null or trigger = $1) and ($2::uuid is null or cycle_id < $2)
+      order by cycle_id desc limit $3`,
+    [query.trigger ?? null, query.before ?? null, query.limit],
+  );
+  return rows.map(cycleOf);
+}
+
+export async function cycleById(db: Queryable, cycleId: string): Promise<CycleRow | null> {
+  const { rows } = await db.query("select * from cycles where cycle_id = $1", [cycleId]);
+  return rows[0] ? cycleOf(rows[0]) : null;
+}
+
+function cycleOf(row: Row): CycleRow {
+  return {
+    cycleId: row.cycle_id,
+    trigger: row.trigger,
+    boundaryMs: row.boundary,
+    driftMs: row.drift_ms,
+    startedAtMs: row.started_at,
+    durationMs: row.duration_ms,
+    policyVersion: row.policy_version,
+    dispatched: row.dispatched,
+    held: row.held,
+    snapshot: row.snapshot,
+    decisions: row.decisions,
+    reasons: row.reasons,
+    replicaId: row.replica_id,
+  };
+}

@@ -1,0 +1,108 @@
+/** Owns the connection to PostgreSQL: one pool, one way to open a transaction. Knows no table. */
+import { Problem } from "@master-orchestrator/contract";
+import pg from "pg";
+
+// biome-ignore lint/suspicious/noExplicitAny: rows are typed by the function that wrote the statement
+export type Row = Record<string, any>;
+
+/** Anything that runs one statement: the pool, or a transaction. */
+export interface Queryable {
+  query<R extends Row = Row>(
+    text: string,
+    values?: unknown[],
+  ): Promise<{ rows: R[]; rowCount: number | null }>;
+}
+
+export interface Database extends Queryable {
+  /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const TIMESTAMPTZ = 1184;
+const INT8 = 20;
+const NUMERIC = 1700;
+
+/** Instants leave the store as epoch milliseconds, counts and money as numbers. */
+const types = {
+  getTypeParser(oid: number, format?: "text" | "binary") {
+    if (oid === TIMESTAMPTZ)
+      return (text: string) => Date.parse(text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00"));
+    if (oid === INT8 || oid === NUMERIC) return Number;
+    return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
+  },
+};
+
+/**
+ * A transaction's statement may run for 30 s, and one left idle for 2 s loses its connection: a
+ * replica that hangs loses the orchestrator's row with it. Set per transaction, not per session,
+ * so that a pooling proxy in between changes nothing.
+ */
+const BEGIN =
+  "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '2s'";
+
+/** Connects lazily; at most `maxConnections`; a free one is waited for 10 s. */
+export function openDatabase(options: {
+  url: string;
+  maxConnections: number;
+  onError(error: Error): void;
+}): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.maxConnections,
+    types: types as pg.CustomTypesConfig,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    application_name: "master-orchestrator",
+  });
+  // Without a listener an idle connection that the server ends (57P01) would end the process.
+  pool.on("error", options.onError);
+  return {
+    query: (text, values) => pool.query(text, values),
+    transaction: (work) => inTransaction(pool, work),
+    close: () => pool.end(),
+  };
+}
+
+async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on("error", onError);
+  try {
+    await client.query(BEGIN);
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.off("error", onError);
+    client.release(broken);
+  }
+}
+
+/** Waits until the server answers, at most `deadlineMs`. Throws `database_unavailable`. */
+export async function awaitDatabase(db: Queryable, deadlineMs: number): Promise<void> {
+  const giveUpAt = performance.now() + deadlineMs;
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2000)) {
+    try {
+      await db.query("select 1");
+      return;
+    } catch (error) {
+      if (performance.now() + pauseMs > giveUpAt) {
+        throw new Problem(
+          "database_unavailable",
+          `PostgreSQL does not answer: ${error instanceof Error ? error.message : String(error)}`,
+          "Check DATABASE_URL (host, port, user, password, database) and that the server runs.",
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  }
+}

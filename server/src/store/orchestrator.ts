@@ -1,0 +1,94 @@
+/** The orchestrator's own row, its replicas, and its pause switch. */
+import { randomBytes } from "node:crypto";
+import type { Queryable } from "./database.ts";
+import { insertTransitions } from "./transitions.ts";
+
+/** Creates the one row if this is the first start; returns the secret that execution tokens are derived from. */
+export async function ensureOrchestrator(
+  db: Queryable,
+): Promise<{ tokenSecret: Buffer; firstStart: boolean }> {
+  const created = await db.query(
+    "insert into orchestrator (token_secret) values ($1) on conflict do nothing returning only_row",
+    [randomBytes(32)],
+  );
+  const { rows } = await db.query("select token_secret from orchestrator");
+  return { tokenSecret: rows[0]?.token_secret, firstStart: created.rowCount === 1 };
+}
+
+/** Says that this replica is here; forgets those that were not seen for a day. */
+export async function seeReplica(db: Queryable, replicaId: string): Promise<void> {
+  await db.query(
+    `with gone as (delete from replicas where seen_at < orchestrator_now() - interval '24 hours')
+     insert into replicas (replica_id, started_at, seen_at) values ($1, orchestrator_now(), orchestrator_now())
+     on conflict (replica_id) do update set seen_at = orchestrator_now()`,
+    [replicaId],
+  );
+}
+
+export async function forgetReplica(db: Queryable, replicaId: string): Promise<void> {
+  await db.query("delete from replicas where replica_id = $1", [replicaId]);
+}
+
+/** Pauses or resumes all admission; what runs goes on. Returns the database's time. */
+export async function setPaused(tx: Queryable, paused: boolean, actor: string): Promise<void> {
+  const { rows } = await tx.query(
+    `update orchestrator set paused = $1, paused_by = case when $1 then $2 end,
+            paused_at = case when $1 then orchestrator_now() end
+      where paused <> $1 returning orchestrator_now() as now`,
+    [paused, actor],
+  );
+  if (!rows[0]) return;
+  const to = paused ? "paused" : "resumed";
+  const from = paused ? "resumed" : "paused";
+  const reason = `${to} by request`;
+  await insertTransitions(
+    tx,
+    [{ entity: "orchestrator", entityId: "orchestrator", from, to, reason, actor }],
+    rows[0].now,
+    null,
+  );
+}
+
+export interface OrchestratorView {
+  nowMs: number;
+  paused: boolean;
+  pausedBy: string | null;
+  replicas: { replicaId: string; startedAtMs: number; seenAtMs: number }[];
+  lastTick: { boundaryMs: number; ranAtMs: number; driftMs: number } | null;
+  running: number;
+  recovering: number;
+  waiting: number;
+}
+
+/** How the orchestrator stands; `waiting` is counted up to 10,000. */
+export async function orchestratorView(db: Queryable): Promise<OrchestratorView> {
+  const { rows } = await db.query(
+    `select orchestrator_now() as now, o.paused, o.paused_by,
+            (select count(*) from workflow_orchestration where status in ('DISPATCHING', 'MONITORING')
+                and workflow_type <> 'master_orchestrator')::int as running,
+            (select count(*) from workflow_orchestration where status = 'ERROR_RECOVERY')::int as recovering,
+            (select count(*) from (select 1 from tasks where status = 'queued' limit 10000) w)::int as waiting
+       from orchestrator o`,
+  );
+  const replicas = await db.query(
+    `select replica_id, started_at, seen_at from replicas
+      where seen_at > orchestrator_now() - interval '15 seconds' order by started_at limit 100`,
+  );
+  const tick = await db.query("select boundary, ran_at, drift_ms from ticks order by boundary desc limit 1");
+  const row = rows[0] ?? {};
+  const last = tick.rows[0];
+  return {
+    nowMs: row.now,
+    paused: row.paused,
+    pausedBy: row.paused_by,
+    replicas: replicas.rows.map((r) => ({
+      replicaId: r.replica_id,
+      startedAtMs: r.started_at,
+      seenAtMs: r.seen_at,
+    })),
+    lastTick: last ? { boundaryMs: last.boundary, ranAtMs: last.ran_at, driftMs: last.drift_ms } : null,
+    running: row.running,
+    recovering: row.recovering,
+    waiting: row.waiting,
+  };
+}

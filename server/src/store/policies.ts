@@ -1,0 +1,78 @@
+/** Owns the versions of the policy: one row each, never changed. Does not know what a policy means. */
+import { Policy } from "@master-orchestrator/contract";
+import type { Queryable } from "./database.ts";
+
+export interface StoredPolicy {
+  version: number;
+  policy: Policy;
+  comment: string | null;
+  changedBy: string;
+  changedAtMs: number;
+}
+
+interface Row {
+  version: number;
+  policy: unknown;
+  comment: string | null;
+  changed_by: string;
+  changed_at: number;
+}
+
+const COLUMNS = "version, policy, comment, changed_by, changed_at";
+
+/** Fields that came with a later release are filled in by their defaults. */
+function fromRow(row: Row): StoredPolicy {
+  return {
+    version: row.version,
+    policy: Policy.parse(row.policy),
+    comment: row.comment,
+    changedBy: row.changed_by,
+    changedAtMs: row.changed_at,
+  };
+}
+
+/** The policy in force; null before the first was stored. */
+export async function currentPolicy(db: Queryable): Promise<StoredPolicy | null> {
+  const { rows } = await db.query<Row>(
+    `select ${COLUMNS} from policy_versions order by version desc limit 1`,
+  );
+  return rows[0] ? fromRow(rows[0]) : null;
+}
+
+export async function findPolicyVersion(db: Queryable, version: number): Promise<StoredPolicy | null> {
+  const { rows } = await db.query<Row>(`select ${COLUMNS} from policy_versions where version = $1`, [
+    version,
+  ]);
+  return rows[0] ? fromRow(rows[0]) : null;
+}
+
+/** Versions below `before` (null: from the newest), newest first. */
+export async function listPolicyVersions(
+  db: Queryable,
+  before: number | null,
+  limit: number,
+): Promise<StoredPolicy[]> {
+  const { rows } = await db.query<Row>(
+    `select ${COLUMNS} from policy_versions where $1::int is null or version < $1
+     order by version desc limit $2`,
+    [before, limit],
+  );
+  return rows.map(fromRow);
+}
+
+/**
+ * Stores a policy as exactly this version; null, and nothing stored, if somebody else has stored that version
+ * meanwhile: then the change was made upon an old one, and has to be made again.
+ */
+export async function insertPolicyVersion(
+  db: Queryable,
+  version: number,
+  change: { policy: Policy; comment: string | null; changedBy: string },
+): Promise<StoredPolicy | null> {
+  const { rows } = await db.query<Row>(
+    `insert into policy_versions (version, policy, comment, changed_by) values ($1, $2::jsonb, $3, $4)
+     on conflict (version) do nothing returning ${COLUMNS}`,
+    [version, JSON.stringify(change.policy), change.comment, change.changedBy],
+  );
+  return rows[0] ? fromRow(rows[0]) : null;
+}

@@ -1,0 +1,273 @@
+/** Reads everything that a decision needs, under the orchestrator's row lock. Changes nothing. */
+import { Policy, type WorkflowSettings } from "@master-orchestrator/contract";
+import type { Fact, LaneView, NamedTask, Run, RunTask, Snapshot, WorkflowView } from "#core/snapshot.ts";
+import type { Queryable, Row } from "./database.ts";
+
+/** Bounds of one cycle: what is left over is the next cycle's, which follows at once. */
+export const MAX_FACTS = 2_000;
+export const MAX_DUE_RUNS = 200;
+export const MAX_DUE_TASKS = 1_000;
+const MAX_HEADS_PER_LEVEL = 200;
+/** A replica that was not seen for this long is gone. */
+const REPLICA_GONE_AFTER_MS = 15_000;
+
+export interface LockedOrchestrator {
+  nowMs: number;
+  paused: boolean;
+}
+
+/** Takes the row that makes its holder the one who decides, and then the time. */
+export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrator> {
+  const { rows } = await tx.query(
+    `with locked as (select paused from orchestrator for update)
+     select locked.paused, orchestrator_now() as now from locked`,
+  );
+  return { nowMs: rows[0]?.now, paused: rows[0]?.paused };
+}
+
+/**
+ * Reads the snapshot. The order matters: runs that may be superseded are locked before the facts
+ * are read, and a callback's handler takes the same lock, so no callback is accepted for an attempt
+ * that this cycle replaces.
+ */
+export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): Promise<Snapshot> {
+  const { nowMs } = locked;
+  const dueRunIds = await lockDueRuns(tx, nowMs);
+  const facts = await readFacts(tx);
+  const namedTasks = await readNamedTasks(tx, facts);
+  const runIds = new Set(dueRunIds);
+  for (const fact of facts) if ("executionId" in fact) runIds.add(fact.executionId);
+  for (const task of namedTasks) if (task.executionId) runIds.add(task.executionId);
+  const runs = await readRuns(tx, [...runIds]);
+  const { version, policy } = await readPolicy(tx);
+  return {
+    nowMs,
+    paused: locked.paused,
+    listeningSinceMs: await readListeningSince(tx, nowMs),
+    policyVersion: version,
+    policy,
+    workflows: await readWorkflows(tx),
+    running: await readRunning(tx),
+    lanes: await readLanes(tx, policy),
+    runs,
+    facts,
+    namedTasks,
+    dueTasks: await readDueTasks(tx, nowMs),
+    liveChildren: await readLiveChildren(tx, runs),
+  };
+}
+
+async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
+  const { rows } = await tx.query(
+    `select execution_id from workflow_orchestration
+      where due_at <= $1 order by due_at limit $2 for update`,
+    [new Date(nowMs), MAX_DUE_RUNS],
+  );
+  return rows.map((row) => row.execution_id);
+}
+
+async function readFacts(tx: Queryable): Promise<Fact[]> {
+  const { rows } = await tx.query(
+    "select fact_id, kind, execution_id, attempt, task_id, data, at from facts order by fact_id limit $1",
+    [MAX_FACTS],
+  );
+  return rows.map(factOf);
+}
+
+/** The inverse of what `store/facts.ts` writes. */
+function factOf(row: Row): Fact {
+  const { fact_id: factId, at: atMs, execution_id: executionId, task_id: taskId, attempt, data } = row;
+  const named = executionId ? { executionId } : { taskId };
+  return {
+    kind: row.kind,
+    factId,
+    atMs,
+    ...named,
+    ...(attempt === null ? {} : { attempt }),
+    ...data,
+  } as Fact;
+}
+
+async function readNamedTasks(tx: Queryable, facts: readonly Fact[]): Promise<NamedTask[]> {
+  const ids = facts.flatMap((fact) => ("taskId" in fact ? [fact.taskId] : []));
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query(
+    "select task_id, status, execution_id, due_at, failures from tasks where task_id = any($1)",
+    [ids],
+  );
+  return rows.map((row) => ({
+    taskId: row.task_id,
+    status: row.status,
+    executionId: row.execution_id,
+    dueAtMs: row.due_at,
+    failures: row.failures,
+  }));
+}
+
+async function readRuns(tx: Queryable, ids: string[]): Promise<Run[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await tx.query(
+    `select e.execution_id, e.parent_execution_id, e.workflow_type, e.content_type, e.status, e.task_count,
+            e.due_at, a.attempt, a.state, a.timeout_ms, a.deliveries, a.deliver_at, a.snoozed_since,
+            a.accepted_at, a.deadline_at, a.last_heartbeat_at, a.silent_at, a.progress, a.message,
+            (select coalesce(jsonb_agg(jsonb_build_object(
+                'taskId', t.task_id, 'status', t.status, 'priority', t.priority, 'failures', t.failures,
+                'agedFromMs', extract(epoch from t.aged_from) * 1000) order by t.task_id), '[]')
+               from tasks t where t.execution_id = e.execution_id) as tasks
+       from workflow_orchestration e
+       join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
+      where e.execution_id = any($1) and e.status in ('DISPATCHING', 'MONITORING', 'ERROR_RECOVERY')
+      order by e.execution_id`,
+    [ids],
+  );
+  return rows.map(runOf);
+}
+
+function runOf(row: Row): Run {
+  return {
+    executionId: row.execution_id,
+    parentId: row.parent_execution_id,
+    workflowType: row.workflow_type,
+    contentType: row.content_type,
+    status: row.status,
+    tasks: row.tasks as RunTask[],
+    taskCount: row.task_count,
+    dueAtMs: row.due_at,
+    attempt: {
+      number: row.attempt,
+      state: row.state,
+      timeoutMs: row.timeout_ms,
+      deliveries: row.deliveries,
+      deliverAtMs: row.deliver_at,
+      snoozedSinceMs: row.snoozed_since,
+      acceptedAtMs: row.accepted_at,
+      deadlineAtMs: row.deadline_at,
+      lastHeartbeatAtMs: row.last_heartbeat_at,
+      silentAtMs: row.silent_at,
+      progress: row.progress,
+      message: row.message,
+    },
+  };
+}
+
+async function readPolicy(tx: Queryable): Promise<{ version: number; policy: Policy }> {
+  const { rows } = await tx.query(
+    "select version, policy from policy_versions order by version desc limit 1",
+  );
+  // Parsing fills in what a newer version of the service knows and the stored document does not.
+  return { version: rows[0]?.version ?? 0, policy: Policy.parse(rows[0]?.policy ?? {}) };
+}
+
+/** Since when somebody was here to hear a heartbeat. */
+async function readListeningSince(tx: Queryable, nowMs: number): Promise<number> {
+  const { rows } = await tx.query("select min(started_at) as since from replicas where seen_at > $1", [
+    new Date(nowMs - REPLICA_GONE_AFTER_MS),
+  ]);
+  return rows[0]?.since ?? nowMs;
+}
+
+async function readWorkflows(tx: Queryable): Promise<Record<string, WorkflowView>> {
+  const { rows } = await tx.query("select workflow_type, built_in, settings, paused from workflows");
+  return Object.fromEntries(rows.map((row) => [row.workflow_type, workflowOf(row)]));
+}
+
+function workflowOf(row: Row): WorkflowView {
+  const settings = row.settings as WorkflowSettings;
+  return {
+    workflowType: row.workflow_type,
+    paused: row.paused,
+    hasTarget: row.built_in || settings.webhook_url !== undefined || (settings.targets?.length ?? 0) > 0,
+    maxConcurrent: settings.max_concurrent ?? 3,
+    batchMin: settings.batch?.min ?? 1,
+    batchMax: settings.batch?.max ?? 10,
+    timeoutMs: (settings.timeout_seconds ?? 300) * 1000,
+  };
+}
+
+/** Runs that may be working now; the orchestrator's own executions hold no slot. */
+async function readRunning(tx: Queryable): Promise<Record<string, number>> {
+  const { rows } = await tx.query(
+    `select e.workflow_type, count(*)::int as running
+       from workflow_orchestration e
+       join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
+      where e.status in ('DISPATCHING', 'MONITORING') and a.state in ('sent', 'accepted')
+      group by e.workflow_type`,
+  );
+  return Object.fromEntries(rows.map((row) => [row.workflow_type, row.running]));
+}
+
+/** A loose index scan: one step to each priority level that has waiting tasks, then its oldest. */
+async function readLanes(tx: Queryable, policy: Policy): Promise<LaneView[]> {
+  const perLevel = Math.min(MAX_HEADS_PER_LEVEL, policy.concurrency.total * 10) + 1;
+  const { rows } = await tx.query(
+    `with recursive level as (
+       (select workflow_type, content_type, priority from tasks where status = 'queued'
+         order by workflow_type, content_type, priority limit 1)
+       union all
+       select next.* from level cross join lateral (
+         select t.workflow_type, t.content_type, t.priority from tasks t
+          where t.status = 'queued'
+            and (t.workflow_type, t.content_type, t.priority)
+              > (level.workflow_type, level.content_type, level.priority)
+          order by t.workflow_type, t.content_type, t.priority limit 1) next)
+     select level.workflow_type, level.content_type, head.task_id, head.priority, head.aged_from, head.runs_alone
+       from level cross join lateral (
+         select t.task_id, t.priority, t.aged_from, t.runs_alone from tasks t
+          where t.status = 'queued' and t.workflow_type = level.workflow_type
+            and t.content_type = level.content_type and t.priority = level.priority
+          order by t.aged_from, t.task_id limit $1) head`,
+    [perLevel],
+  );
+  const lanes = new Map<string, LaneView & { heads: LaneView["heads"][number][] }>();
+  for (const row of rows) {
+    const name = `${row.workflow_type}/${row.content_type}`;
+    let lane = lanes.get(name);
+    if (!lane) {
+      lane = { workflowType: row.workflow_type, contentType: row.content_type, depth: 0, heads: [] };
+      lanes.set(name, lane);
+    }
+    lane.heads.push({
+      taskId: row.task_id,
+      priority: row.priority,
+      agedFromMs: row.aged_from,
+      runsAlone: row.runs_alone,
+    });
+  }
+  return await withDepths(tx, [...lanes.values()], policy.batching.full_batches_above_depth + 1);
+}
+
+/** Counts each lane only as far as it matters, so that a million waiting tasks cost no more than a thousand. */
+async function withDepths(tx: Queryable, lanes: LaneView[], bound: number): Promise<LaneView[]> {
+  if (lanes.length === 0) return [];
+  const { rows } = await tx.query(
+    `select (select count(*) from (
+               select 1 from tasks t where t.status = 'queued' and t.workflow_type = lane.workflow_type
+                  and t.content_type = lane.content_type limit $3) counted)::int as depth
+       from unnest($1::text[], $2::text[]) with ordinality as lane (workflow_type, content_type, position)
+      order by position`,
+    [lanes.map((lane) => lane.workflowType), lanes.map((lane) => lane.contentType), bound],
+  );
+  return lanes.map((lane, i) => ({ ...lane, depth: rows[i]?.depth }));
+}
+
+async function readDueTasks(tx: Queryable, nowMs: number): Promise<Snapshot["dueTasks"]> {
+  const { rows } = await tx.query(
+    `select task_id, status from tasks
+      where status in ('scheduled', 'retrying') and execution_id is null and due_at <= $1
+      order by due_at limit $2`,
+    [new Date(nowMs), MAX_DUE_TASKS],
+  );
+  return rows.map((row) => ({ taskId: row.task_id, status: row.status }));
+}
+
+async function readLiveChildren(tx: Queryable, runs: readonly Run[]): Promise<Record<string, number>> {
+  const parents = [...new Set(runs.flatMap((run) => (run.parentId ? [run.parentId] : [])))];
+  if (parents.length === 0) return {};
+  const { rows } = await tx.query(
+    `select parent_execution_id, count(*)::int as live from workflow_orchestration
+      where parent_execution_id = any($1) and status not in ('COMPLETED', 'FAILED', 'CANCELLED')
+      group by parent_execution_id`,
+    [parents],
+  );
+  return Object.fromEntries(rows.map((row) => [row.parent_execution_id, row.live]));
+}

@@ -1,0 +1,254 @@
+/** Reads tasks for people: lists, one task whole, its rank, its hold. Changes nothing. */
+import type { Policy, TaskStatus } from "@master-orchestrator/contract";
+import { ageToReach, score } from "#core/rank.ts";
+import type { Queryable, Row } from "./database.ts";
+
+const SUMMARY = `task_id, workflow_type, content_type, priority, status, failures, idempotency_key, created_at,
+  due_at, aged_from, started_at, completed_at, execution_id`;
+
+export interface TaskSummaryRow {
+  taskId: string;
+  workflowType: string;
+  contentType: string;
+  priority: number;
+  status: TaskStatus;
+  failures: number;
+  idempotencyKey: string | null;
+  createdAtMs: number;
+  dueAtMs: number;
+  agedFromMs: number;
+  startedAtMs: number | null;
+  completedAtMs: number | null;
+  executionId: string | null;
+}
+
+export interface TaskFilter {
+  status?: string;
+  workflowType?: string;
+  contentType?: string;
+  from?: string;
+  to?: string;
+  /** The last id of the page before. */
+  before?: string;
+  limit: number;
+}
+
+/** Newest first. */
+export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskSummaryRow[]> {
+  const { rows } = await db.query(
+    `select ${SUMMARY} from tasks
+      where ($1::text is null or status = $1) and ($2::text is null or workflow_type = $2)
+        and ($3::text is null or content_type = $3) and ($4::timestamptz is null or created_at >= $4)
+        and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or task_id < $6)
+      order by task_id desc limit $7`,
+    [
+      filter.status ?? null,
+      filter.workflowType ?? null,
+      filter.contentType ?? null,
+      filter.from ?? null,
+      filter.to ?? null,
+      filter.before ?? null,
+      filter.limit,
+    ],
+  );
+  return rows.map(summaryOf);
+}
+
+function summaryOf(row: Row): TaskSummaryRow {
+  return {
+    taskId: row.task_id,
+    workflowType: row.workflow_type,
+    contentType: row.content_type,
+    priority: row.priority,
+    status: row.status,
+    failures: row.failures,
+    idempotencyKey: row.idempotency_key,
+    createdAtMs: row.created_at,
+    dueAtMs: row.due_at,
+    agedFromMs: row.aged_from,
+    startedAtMs: row.started_at,
+    completedAtMs: row.completed_at,
+    executionId: row.execution_id,
+  };
+}
+
+export interface TaskErrorRow {
+  taskId: string;
+  executionId: string;
+  attempt: number;
+  atMs: number;
+  code: string;
+  message: string;
+  stackTrace: string | null;
+}
+
+export interface TaskDetail extends TaskSummaryRow {
+  payload: unknown;
+  result: unknown;
+  errors: TaskErrorRow[];
+  attempts: {
+    executionId: string;
+    attempt: number;
+    state: string;
+    dispatchedAtMs: number;
+    acceptedAtMs: number | null;
+    endedAtMs: number | null;
+  }[];
+  executionIds: string[];
+}
+
+export async function taskById(db: Queryable, taskId: string): Promise<TaskDetail | null> {
+  const { rows } = await db.query(`select ${SUMMARY}, payload, result from tasks where task_id = $1`, [
+    taskId,
+  ]);
+  const row = rows[0];
+  if (!row) return null;
+  const executions = await db.query(
+    "select execution_id from execution_tasks where task_id = $1 order by execution_id limit 100",
+    [taskId],
+  );
+  const executionIds = executions.rows.map((execution) => execution.execution_id);
+  const attempts = await db.query(
+    `select execution_id, attempt, state, dispatched_at, accepted_at, ended_at from attempts
+      where execution_id = any($1) and $2 = any(task_ids) order by execution_id, attempt limit 500`,
+    [executionIds, taskId],
+  );
+  return {
+    ...summaryOf(row),
+    payload: row.payload,
+    result: row.result,
+    errors: await taskErrors(db, [taskId]),
+    attempts: attempts.rows.map((attempt) => ({
+      executionId: attempt.execution_id,
+      attempt: attempt.attempt,
+      state: attempt.state,
+      dispatchedAtMs: attempt.dispatched_at,
+      acceptedAtMs: attempt.accepted_at,
+      endedAtMs: attempt.ended_at,
+    })),
+    executionIds,
+  };
+}
+
+/** Tasks with their payloads, in the order of their ids. */
+export async function tasksByIds(
+  db: Queryable,
+  taskIds: readonly string[],
+): Promise<(TaskSummaryRow & { payload: unknown })[]> {
+  const { rows } = await db.query(
+    `select ${SUMMARY}, payload from tasks where task_id = any($1) order by task_id`,
+    [taskIds],
+  );
+  return rows.map((row) => ({ ...summaryOf(row), payload: row.payload }));
+}
+
+/** Every error of the tasks, oldest first, at most 1,000. */
+export async function taskErrors(db: Queryable, taskIds: readonly string[]): Promise<TaskErrorRow[]> {
+  if (taskIds.length === 0) return [];
+  const { rows } = await db.query(
+    `select task_id, execution_id, attempt, at, code, message, stack_trace from task_errors
+      where task_id = any($1) order by error_id limit 1000`,
+    [taskIds],
+  );
+  return rows.map((row) => ({
+    taskId: row.task_id,
+    executionId: row.execution_id,
+    attempt: row.attempt,
+    atMs: row.at,
+    code: row.code,
+    message: row.message,
+    stackTrace: row.stack_trace,
+  }));
+}
+
+/** Dead letters that a filter or a list of ids names, oldest first, at most `limit`. */
+export async function deadLetterIds(
+  db: Queryable,
+  filter: {
+    taskIds?: readonly string[];
+    workflowType?: string;
+    contentType?: string;
+    from?: string;
+    to?: string;
+  },
+  limit: number,
+): Promise<string[]> {
+  const { rows } = await db.query(
+    `select task_id from tasks
+      where status = 'dead_lettered' and ($1::uuid[] is null or task_id = any($1))
+        and ($2::text is null or workflow_type = $2) and ($3::text is null or content_type = $3)
+        and ($4::timestamptz is null or completed_at >= $4) and ($5::timestamptz is null or completed_at < $5)
+      order by task_id limit $6`,
+    [
+      filter.taskIds ?? null,
+      filter.workflowType ?? null,
+      filter.contentType ?? null,
+      filter.from ?? null,
+      filter.to ?? null,
+      limit,
+    ],
+  );
+  return rows.map((row) => row.task_id);
+}
+
+export interface Ranked {
+  score: number;
+  /** 1 is next in its lane. */
+  rank: number;
+}
+
+/** Where a waiting task stands in its lane: one index range per priority level. */
+export async function rankOf(
+  db: Queryable,
+  task: TaskSummaryRow,
+  nowMs: number,
+  ageing: Policy["ageing"],
+): Promise<Ranked> {
+  const own = score(task, nowMs, ageing);
+  const levels = Array.from({ length: 101 }, (_, priority) => priority);
+  // A task of another level is ahead if it has reached this score by now, that is, if it is old enough.
+  const agedBefore = levels.map((priority) => new Date(nowMs - ageToReach(own, priority, ageing)));
+  const { rows } = await db.query(
+    `select coalesce(sum(ahead), 0)::int as ahead from unnest($1::int[], $2::timestamptz[]) as level (priority, aged_before)
+      cross join lateral (
+        select count(*) as ahead from tasks t
+         where t.status = 'queued' and t.workflow_type = $3 and t.content_type = $4
+           and t.priority = level.priority and t.task_id <> $6
+           and (case when level.priority = $5 then (t.aged_from, t.task_id) < ($7::timestamptz, $6::uuid)
+                     else t.aged_from < level.aged_before end)) counted`,
+    [
+      levels,
+      agedBefore,
+      task.workflowType,
+      task.contentType,
+      task.priority,
+      task.taskId,
+      new Date(task.agedFromMs),
+    ],
+  );
+  return { score: own, rank: rows[0]?.ahead + 1 };
+}
+
+export interface LaneHold {
+  reason: string;
+  cause: string;
+  cycleId: string;
+  fromMs: number;
+}
+
+/** What held a lane at a moment; null if nothing did. */
+export async function laneHoldAt(
+  db: Queryable,
+  workflowType: string,
+  contentType: string,
+  atMs: number,
+): Promise<LaneHold | null> {
+  const { rows } = await db.query(
+    `select reason, cause, cycle_id, from_at from holds
+      where workflow_type = $1 and content_type = $2 and from_at <= $3 and (until_at is null or until_at > $3)
+      order by from_at desc limit 1`,
+    [workflowType, contentType, new Date(atMs)],
+  );
+  const row = rows[0];
+  return row ? { reason: row.reason, cause: row.cause, cycleId: row.cycle_id, fromMs: row.from_at } : null;
+}

@@ -1,0 +1,35 @@
+/** Owns the form of a written article before it is rendered, and what a writer is. Writes nothing itself. */
+import type { ResolvedEntity } from "../entities/resolve.ts";
+import type { Topic } from "../topic.ts";
+
+export interface Section {
+  heading: string;
+  /** Paragraphs, lists and links only; `[n](#source-n)` cites source n, counted from 1. */
+  markdown: string;
+}
+
+/** A sentence as it stands in a source. `source` counts from 0; null is the brief. */
+export interface Quote {
+  text: string;
+  source: number | null;
+}
+
+export interface Draft {
+  title: string;
+  /** One or two sentences under the title. */
+  summary: string;
+  /** Markdown before the first heading; may be empty. */
+  lead: string;
+  sections: Section[];
+  keyFacts: Quote[];
+  pullQuote: Quote | null;
+  citations: Quote[];
+  /** Who wrote it: `offline-extractive`, or provider and model such as `gemini/gemini-3.5-flash-lite`. */
+  generator: string;
+}
+
+/** Turns a topic into a draft, or throws: an article that a writer could not write is not replaced by another. */
+export interface Writer {
+  generator: string;
+  write(topic: Topic, entities: readonly ResolvedEntity[], signal: AbortSignal): Promise<Draft>;
+}
