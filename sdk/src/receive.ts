@@ -1,5 +1,6 @@
 /** Owns the way from a raw request to a dispatch that may be trusted; never starts anything. */
-import { DispatchMessage, Problem, parseStrictJson, validate } from "@master-orchestrator/contract";
+import { DispatchMessage, Problem, validate } from "@master-orchestrator/contract";
+import { parseStrictJson } from "@master-orchestrator/contract/json";
 import { verify } from "@master-orchestrator/contract/signature";
 
 /** Ten tasks of 1.5 MB, and what is around them. */

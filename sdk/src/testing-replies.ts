@@ -9,9 +9,9 @@ import {
   MAX_CHECKPOINT_BYTES,
   Problem,
   type ProblemCode,
-  parseStrictJson,
   validate,
 } from "@master-orchestrator/contract";
+import { parseStrictJson } from "@master-orchestrator/contract/json";
 import type { Clock } from "./clock.ts";
 import type { Call, CallKind, Faults } from "./testing-orchestrator.ts";
 

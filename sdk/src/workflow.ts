@@ -148,7 +148,7 @@ function openHouse(definition: AnyDefinition, options: WorkflowOptions) {
     definition,
     clock: options.clock ?? systemClock,
     // Looked up at each call, so that instrumentation installed later is used.
-    fetch: options.fetch ?? ((input: RequestInfo | URL, init?: RequestInit) => fetch(input, init)),
+    fetch: options.fetch ?? ((...request: Parameters<typeof fetch>) => fetch(...request)),
     log: options.log ?? logToStandardError,
     heartbeatMs: (options.heartbeatSeconds ?? 5) * 1000,
     // Two workflows in one process are two claimants: the second one's claim must not pass for the first one's.

@@ -40,6 +40,19 @@ describe("a line", () => {
     assert.equal(error.cause.message, "inner");
   });
 
+  it("does not walk into living objects that an error carries", () => {
+    const { log, lines, parsed } = collect();
+    const error = Object.assign(new Error("terminated"), {
+      code: "57P01",
+      client: new Map([["a", 1]]),
+      line: 3,
+    });
+    log.error("lost", { error });
+    assert.equal(parsed()[0].error.client, "[Map]");
+    assert.equal(parsed()[0].error.line, 3);
+    assert.ok(lines[0]!.length < 3_000);
+  });
+
   it("survives what JSON does not know", () => {
     const { log, lines } = collect();
     const circle: Record<string, unknown> = { big: 1n, bytes: new Uint8Array(3), bad: new Date(Number.NaN) };

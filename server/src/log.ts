@@ -77,6 +77,10 @@ export function redact(value: unknown, depth = 0): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) return value.slice(0, 100).map((item) => redact(item, depth + 1));
+  // A driver's error carries its whole client; nobody reads that, and secrets hide in it.
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype)
+    return `[${prototype.constructor?.name ?? "object"}]`;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [
       name,

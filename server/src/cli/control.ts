@@ -37,7 +37,7 @@ export function addControl(program: Command, shell: Shell): void {
       const answer = await session.api<z.infer<typeof TickAnswer>>("POST", "/api/v1/orchestrator/tick");
       const cycle = answer?.cycle_id
         ? `cycle ${plain(answer.cycle_id)}`
-        : "no cycle of its own: another one runs";
+        : "the cycle had nothing to change, and is not kept";
       session.show(answer, () => session.screen.line(cycle));
       return undefined;
     },

@@ -157,6 +157,22 @@ test("a conflict that names no task is found by halving", async (t) => {
   assert.equal(outcome.code, 1);
 });
 
+test("a workflow that is not registered costs one request, not one for each of its tasks", async (t) => {
+  const accept = fakeQueue();
+  const stub = await startStub(t, (request) => {
+    const index = request.body.tasks.findIndex((task) => task.workflow_type === "unheard_of");
+    if (index === -1) return accept(request);
+    const errors = [{ path: `/tasks/${index}/workflow_type`, message: "is not registered" }];
+    return problem(422, "unknown_workflow", { errors });
+  });
+  const rows = Array.from({ length: 30 }, (_, i) => `T${i},x,${i % 3 === 0 ? "unheard_of" : ""}\n`).join("");
+  const files = { "t.csv": `title,brief,workflow_type\n${rows}` };
+  const outcome = await command(t, stub.url, ["enqueue", "t.csv"], { files });
+  assert.equal(outcome.stdout, "20 enqueued, 0 duplicates, 10 bad lines\n");
+  assert.match(outcome.stderr, /^line 2: refused \(unknown_workflow\): workflow_type: is not registered/);
+  assert.equal(stub.requests.length, 2);
+});
+
 test("503 and 429 are waited out with the same keys; Retry-After is honoured", async (t) => {
   const accept = fakeQueue();
   let calls = 0;

@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { Problem, parseStrictJson } from "@master-orchestrator/contract";
+import { Problem } from "@master-orchestrator/contract";
+import { parseStrictJson } from "@master-orchestrator/contract/json";
 import { Failure } from "./failure.ts";
 import type { Terminal } from "./terminal.ts";
 

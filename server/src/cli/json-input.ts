@@ -1,5 +1,6 @@
 /** Owns reading JSON and NDJSON as values that know their lines. Never knows what a task is, but for `{"tasks": […]}`. */
-import { Problem, parseStrictJson } from "@master-orchestrator/contract";
+import { Problem } from "@master-orchestrator/contract";
+import { parseStrictJson } from "@master-orchestrator/contract/json";
 import { Failure } from "./failure.ts";
 import type { Input, Line } from "./input.ts";
 

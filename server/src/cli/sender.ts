@@ -44,6 +44,8 @@ const LONGEST_WAIT_MS = 15_000;
 
 /** Refusals that may be about some tasks of a batch only; all others hold for whatever is sent. */
 const ABOUT_TASKS: readonly number[] = [400, 409, 413, 422];
+/** So few tasks are sent again in one request. */
+const FEW = 32;
 
 /** Returns a function that enqueues one batch. It rejects with Lost, or with a Refusal that holds for every task. */
 export function openSender(
@@ -117,26 +119,33 @@ function withoutCulprits(part: Ready[], refusal: Refusal, listener: Listener): R
     reasons.push(field ? `${field.replaceAll("/", ".")}: ${message}` : message);
     culprits.set(Number(index), reasons);
   }
-  if (culprits.size > 0) {
-    for (const [index, reasons] of culprits) {
-      listener.refused(part[index]!, `refused (${refusal.code}): ${reasons.join("; ")}${advice(refusal)}`);
-    }
-    const rest = part.filter((_, index) => !culprits.has(index));
-    return rest.length > 0 ? [rest] : [];
+  if (refusal.code === "unknown_workflow") spreadToSameWorkflow(part, culprits, refusal);
+  const whole = `refused (${refusal.code}): `;
+  for (const [index, reasons] of culprits) {
+    listener.refused(part[index]!, `${whole}${reasons.join("; ")}${advice(refusal)}`);
   }
-  if (part.length === 1 || holdsForAll(part, refusal)) {
-    const reason = `refused (${refusal.code}): ${refusal.message}${advice(refusal)}`;
-    for (const ready of part) listener.refused(ready, reason);
+  const rest = part.filter((_, index) => !culprits.has(index));
+  if (culprits.size === 0 && rest.length === 1) {
+    listener.refused(rest[0]!, `${whole}${refusal.message}${advice(refusal)}`);
     return [];
   }
-  const middle = Math.ceil(part.length / 2);
-  return [part.slice(0, middle), part.slice(middle)];
+  if (rest.length === 0) return [];
+  if (culprits.size > 0 && rest.length <= FEW) return [rest];
+  // A server may name only the first of many culprits: halves keep it from reading the whole batch again for each.
+  const middle = Math.ceil(rest.length / 2);
+  return [rest.slice(0, middle), rest.slice(middle)].filter((half) => half.length > 0);
 }
 
-/** A workflow that is not registered is not found by halving either. */
-function holdsForAll(part: Ready[], refusal: Refusal): boolean {
-  if (refusal.code !== "unknown_workflow") return false;
-  return part.every(({ task }) => task.workflow_type === part[0]!.task.workflow_type);
+/** What holds for one task of a workflow that is not registered holds for all of that workflow. */
+function spreadToSameWorkflow(part: Ready[], culprits: Map<number, string[]>, refusal: Refusal): void {
+  const named = new Map([...culprits].map(([index, reasons]) => [part[index]!.task.workflow_type, reasons]));
+  const only = part[0]!.task.workflow_type;
+  if (named.size === 0 && part.every(({ task }) => task.workflow_type === only))
+    named.set(only, [refusal.message]);
+  for (const [index, { task }] of part.entries()) {
+    const reasons = named.get(task.workflow_type);
+    if (reasons) culprits.set(index, reasons);
+  }
 }
 
 function advice(refusal: Refusal): string {

@@ -63,8 +63,9 @@ export function fit(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** A length of time in its two largest units: `45s`, `3m 10s`, `2h 5m`, `3d 4h`. */
+/** A length of time in its two largest units: `45s`, `3m 10s`, `2h 5m`, `3d 4h`; `80ms` below a second. */
 export function duration(ms: number): string {
+  if (ms !== 0 && Math.abs(ms) < 1000) return `${Math.round(Math.abs(ms))}ms`;
   const seconds = Math.round(Math.abs(ms) / 1000);
   const parts: [number, string][] = [
     [Math.floor(seconds / 86_400), "d"],

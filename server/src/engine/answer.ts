@@ -1,5 +1,6 @@
 /** What a sub-workflow's answer to a webhook means: the contract's table, and nothing else. Pure. */
-import { Callback, fieldProblems, parseStrictJson } from "@master-orchestrator/contract";
+import { Callback, fieldProblems } from "@master-orchestrator/contract";
+import { parseStrictJson } from "@master-orchestrator/contract/json";
 
 export interface WebhookAnswer {
   status: number;

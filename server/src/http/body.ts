@@ -1,6 +1,7 @@
 /** Reads a request's body: bounded bytes, then strict JSON, then the schema. Never buffers more than allowed. */
 import type { IncomingMessage } from "node:http";
-import { NoBody, Problem, parseStrictJson, validate } from "@master-orchestrator/contract";
+import { NoBody, Problem, validate } from "@master-orchestrator/contract";
+import { parseStrictJson } from "@master-orchestrator/contract/json";
 import type { Route } from "./route.ts";
 
 /** What a body may have unless its route says otherwise. */

@@ -1,4 +1,5 @@
 /** The one way out: every request to an address that somebody configured goes through here. Follows no redirect. */
+import type { Readable } from "node:stream";
 import { Agent, type Dispatcher, Pool } from "undici";
 import type { Log } from "#log.ts";
 import type { AllowRule } from "./allow.ts";
@@ -41,11 +42,28 @@ export interface OutboundResponse {
   body: Uint8Array;
 }
 
+export interface OutboundStream {
+  status: number;
+  /** Names in lower case; several values joined by commas. */
+  headers: Record<string, string>;
+  /** As it comes over the wire, while it comes. */
+  body: Readable;
+}
+
 export interface Outbound {
   /** Posts once. Throws OutboundFailure, whose `kind` tells what the receiver may have seen. Any status is an answer. */
   post(url: string, request: OutboundRequest): Promise<OutboundResponse>;
   /** Gets once; as `post`. */
   get(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
+  /**
+   * Sends once and hands the answer on as it comes, of any size and however long it takes: for AI providers, whose
+   * addresses are the operator's own settings and are not guarded. Throws OutboundFailure before the first byte.
+   */
+  stream(
+    method: "GET" | "POST",
+    url: string,
+    request: Pick<OutboundRequest, "headers" | "body" | "signal">,
+  ): Promise<OutboundStream>;
   /** At registration. Throws Problem `outbound_refused` for a literal address that may never be called. */
   check(url: string): void;
   /** Closes idle connections and cuts open requests. */
@@ -100,7 +118,32 @@ export function createOutbound(options: OutboundOptions): Outbound {
     }
   }
 
+  async function stream(
+    method: "GET" | "POST",
+    url: string,
+    request: Pick<OutboundRequest, "headers" | "body" | "signal">,
+  ): Promise<OutboundStream> {
+    const target = readTarget(url);
+    try {
+      const response = await unguarded.request({
+        origin: target.url.origin,
+        path: target.url.pathname + target.url.search,
+        method,
+        headers: request.headers ?? {},
+        body: request.body ?? null,
+        signal: request.signal,
+      });
+      return { status: response.statusCode, headers: flatten(response.headers), body: response.body };
+    } catch (error) {
+      if (request.signal?.aborted) {
+        throw new OutboundFailure("timeout", `${target.url.host} was given up waiting for`, error);
+      }
+      throw asFailure(error, target.url.host);
+    }
+  }
+
   return {
+    stream,
     post: (url, request) => send("POST", url, request),
     get: (url, request = {}) => send("GET", url, request),
     check: (url) => refuseLiteral(readTarget(url), options.allow),

@@ -31,7 +31,8 @@ export function countSyllables(word: string): number {
   const groups = spoken.match(/[aeiouy]+/g)?.length ?? 0;
   // Two vowels that are spoken apart: "ri-o", "sci-ence", "be-ing".
   const apart =
-    letters.match(/(?:[^cstgl]i[ao](?!u|n$)|[^q]u[ao]|[dnrg]eo(?!u)|ie(?=t|nc)|[aeo]ing$|[bdmnr]ia$|ea$)/g)
-      ?.length ?? 0;
+    letters.match(
+      /(?:[^cstgl]i[ao](?!u|n$)|[^q]u[ao]|[dnrg]eo(?!u)|ie(?=t|nc)|[aeo]ing$|[bdmnr]ia$|ea$|reate$)/g,
+    )?.length ?? 0;
   return Math.max(1, groups + (groups > 0 ? apart : 0));
 }

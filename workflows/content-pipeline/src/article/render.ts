@@ -2,7 +2,7 @@
 import { Marked } from "marked";
 import sanitizeHtml from "sanitize-html";
 import { sourceName, type Topic } from "../topic.ts";
-import type { Draft, Quote } from "../writing/draft.ts";
+import { type Draft, type Quote, quoteAfter } from "../writing/draft.ts";
 import { citationOf, escapeMarkdown } from "../writing/markdown.ts";
 
 export interface RenderedArticle {
@@ -25,7 +25,8 @@ function asMarkdown(draft: Draft, topic: Topic): string {
   }
   for (const [i, section] of draft.sections.entries()) {
     parts.push(`## ${escapeMarkdown(section.heading)}\n\n${section.markdown}`);
-    if (draft.pullQuote && i === quoteAfter(draft)) parts.push(`> ${escapeMarkdown(draft.pullQuote.text)}`);
+    if (draft.pullQuote && i === quoteAfter(draft.sections.length))
+      parts.push(`> ${escapeMarkdown(draft.pullQuote.text)}`);
   }
   if (topic.sources.length) {
     const lines = topic.sources.map((source, i) => {
@@ -52,7 +53,7 @@ function asHtml(draft: Draft, topic: Topic): string {
     parts.push(
       `<section aria-labelledby="${anchors[i]}">\n${heading}\n${fragment(section.markdown)}</section>`,
     );
-    if (draft.pullQuote && i === quoteAfter(draft)) {
+    if (draft.pullQuote && i === quoteAfter(draft.sections.length)) {
       // It repeats a sentence of the text: a screen reader need not hear it twice.
       parts.push(
         `<aside class="pull-quote" aria-hidden="true">\n<p>${escapeHtml(draft.pullQuote.text)}</p>\n</aside>`,
@@ -80,11 +81,6 @@ function sourceList(topic: Topic): string {
 
 function unread(text: string | undefined): boolean {
   return (text ?? "").trim() === "";
-}
-
-/** In the middle, so that it breaks a long page; never after the last section. */
-function quoteAfter(draft: Draft): number {
-  return Math.max(0, Math.floor((draft.sections.length - 1) / 2));
 }
 
 function cited(quote: Quote): string {

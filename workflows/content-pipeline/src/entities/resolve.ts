@@ -110,8 +110,9 @@ function likeness(a: string, b: string): number {
   return weakest < 0.4 ? 0 : trigramSimilarity(a, b);
 }
 
+/** A letter's difference in a short word makes another name (Marie, Maria); in a long one, another spelling. */
 function wordLikeness(a: string, b: string): number {
-  return Math.min(a.length, b.length) < 4 ? 0 : trigramSimilarity(a, b);
+  return Math.min(a.length, b.length) < 6 ? 0 : trigramSimilarity(a, b);
 }
 
 /** "royal society of london" is "royal society" in full: the same name and the place where it sits. */

@@ -33,3 +33,8 @@ export interface Writer {
   generator: string;
   write(topic: Topic, entities: readonly ResolvedEntity[], signal: AbortSignal): Promise<Draft>;
 }
+
+/** After which section the pull quote stands, counted from 0: near the middle, never after the last of several. */
+export function quoteAfter(sections: number): number {
+  return Math.max(0, Math.floor((sections - 1) / 2));
+}

@@ -38,6 +38,9 @@ export interface ModelWriterParts {
   log?: (message: string, details?: Record<string, unknown>) => void;
 }
 
+// Its warnings would go to the console, past the server's log; they are logged with the task instead.
+globalThis.AI_SDK_LOG_WARNINGS ??= false;
+
 /** Bounds a call's worst-case cost; a long article and a model's reasoning fit in it. */
 const MAX_OUTPUT_TOKENS = 8192;
 /** The gateway already waits for a permit; the orchestrator retries the task. */
@@ -53,7 +56,7 @@ export function modelWriter(parts: ModelWriterParts): Writer {
     generator,
     async write(topic, entities, signal) {
       try {
-        const { output } = await generateText({
+        const { output, warnings } = await generateText({
           model: languageModel(parts),
           instructions: INSTRUCTIONS,
           prompt: promptFor(topic, entities),
@@ -63,7 +66,9 @@ export function modelWriter(parts: ModelWriterParts): Writer {
           reasoning: "low",
           abortSignal: signal,
         });
-        return draftFrom(output, topic, generator, parts.log ?? (() => {}));
+        const log = parts.log ?? (() => {});
+        if (warnings?.length) log("the model does not take every setting", { warnings });
+        return draftFrom(output, topic, generator, log);
       } catch (error) {
         signal.throwIfAborted();
         throw explain(error, generator);

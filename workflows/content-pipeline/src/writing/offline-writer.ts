@@ -1,6 +1,6 @@
 /** Owns the writer that needs no model: it extracts and arranges. Never writes a sentence that is not in the brief or a source. */
 import type { Topic } from "../topic.ts";
-import type { Draft, Quote, Section, Writer } from "./draft.ts";
+import { type Draft, type Quote, quoteAfter, type Section, type Writer } from "./draft.ts";
 import { nameSections } from "./headings.ts";
 import { citationOf, escapeMarkdown } from "./markdown.ts";
 import { leansOnPrevious, readMaterial, type Sentence } from "./material.ts";
@@ -33,7 +33,7 @@ export async function composeOffline(topic: Topic, signal: AbortSignal): Promise
   const sections = sectionsOf(blocksOf(chosen, ranking.vectors));
   const headings = nameSections(topic, sections);
   const keyFacts = pickKeyFacts(chosen, ranking);
-  const pullQuote = pickPullQuote(chosen, ranking, keyFacts);
+  const pullQuote = pickPullQuote(chosen, sections, ranking, keyFacts);
   return {
     title: topic.title,
     summary: opening.summary,
@@ -186,9 +186,11 @@ function pickKeyFacts(chosen: readonly Sentence[], ranking: Ranking): Sentence[]
   if (chosen.length < 8) return [];
   const room = Math.min(5, Math.floor(chosen.length / 4));
   // What opens the text stands right below the list: it need not be said twice in a row.
-  const facts = chosen.slice(2).filter(
-    (sentence) => FIGURE.test(sentence.text) && sentence.words <= 32 && !leansOnPrevious(sentence.text),
-  );
+  const facts = chosen
+    .slice(2)
+    .filter(
+      (sentence) => FIGURE.test(sentence.text) && sentence.words <= 32 && !leansOnPrevious(sentence.text),
+    );
   const picked = [...facts].sort(
     (a, b) => scoreOf(ranking, b) - scoreOf(ranking, a) || a.position - b.position,
   );
@@ -198,11 +200,13 @@ function pickKeyFacts(chosen: readonly Sentence[], ranking: Ranking): Sentence[]
 
 function pickPullQuote(
   chosen: readonly Sentence[],
+  sections: readonly Block[][],
   ranking: Ranking,
   keyFacts: readonly Sentence[],
 ): Sentence | null {
-  if (chosen.length < 10) return null;
-  // The first lines are read a moment before: a quote from there would only repeat them.
+  if (chosen.length < 10 || sections.length < 2) return null;
+  // The reader has just met the first lines, and meets those of the next section right below the quote.
+  const next = new Set((sections[quoteAfter(sections.length) + 1] ?? []).flatMap((block) => block.sentences));
   const candidates = chosen
     .slice(3)
     .filter(
@@ -210,6 +214,7 @@ function pickPullQuote(
         sentence.words >= 9 &&
         sentence.words <= 28 &&
         !keyFacts.includes(sentence) &&
+        !next.has(sentence) &&
         !leansOnPrevious(sentence.text) &&
         !/[();:]/.test(sentence.text),
     );

@@ -1,0 +1,243 @@
+/** Builds and wires everything; nowhere else does. Knows no process: no environment, no signals, no exit. */
+import { Problem } from "@master-orchestrator/contract";
+import type { FastifyInstance } from "fastify";
+import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
+import { type Config, defaultPublicUrl } from "#config.ts";
+import { type Clock, wallClock } from "#engine/clock.ts";
+import { runCycle } from "#engine/cycle.ts";
+import { startDispatcher } from "#engine/dispatcher.ts";
+import { type Loop, startLoop } from "#engine/loop.ts";
+import { startPresence } from "#engine/presence.ts";
+import { readExecutionToken } from "#engine/tokens.ts";
+import { ensureAdminKey, ensurePolicy } from "#first-start.ts";
+import { type Authenticator, createAuthenticator } from "#http/auth.ts";
+import type { Route } from "#http/route.ts";
+import { apiKeyRoutes } from "#http/routes/api-keys.ts";
+import { articleRoutes } from "#http/routes/articles.ts";
+import { attemptRoutes } from "#http/routes/attempts.ts";
+import { withDocs } from "#http/routes/docs.ts";
+import { executionRoutes } from "#http/routes/executions.ts";
+import { gatewayRoutes } from "#http/routes/gateway.ts";
+import { healthRoutes } from "#http/routes/health.ts";
+import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
+import { policyRoutes } from "#http/routes/policy.ts";
+import { taskRoutes } from "#http/routes/tasks.ts";
+import { builtInRoute } from "#http/routes/webhooks.ts";
+import { workflowRoutes } from "#http/routes/workflows.ts";
+import { buildServer } from "#http/server.ts";
+import type { Log } from "#log.ts";
+import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/client.ts";
+import { findApiKey } from "#store/api-keys.ts";
+import { lastTick } from "#store/cycles.ts";
+import { awaitDatabase, type Database, openDatabase } from "#store/database.ts";
+import { migrate } from "#store/migrate.ts";
+import { ensureOrchestrator } from "#store/orchestrator.ts";
+import { type Outbox, openOutbox } from "#store/outbox.ts";
+import manifest from "../package.json" with { type: "json" };
+
+/** Connections of this process; the fleet's limit is the policy's. */
+const POOL_CONNECTIONS = 10;
+const DATABASE_DEADLINE_MS = 30_000;
+const SETTLED_WITHIN_MS = 5_000;
+const DRAIN_WITHIN_MS = 10_000;
+
+export interface HouseOptions {
+  /** `dataDir` absolute. */
+  config: Config;
+  databaseUrl: string;
+  log: Log;
+  clock?: Clock;
+  /** For tests: how names are resolved. */
+  lookup?: OutboundOptions["lookup"];
+}
+
+export interface House {
+  /** Where it listens on this machine. */
+  url: string;
+  publicUrl: string;
+  /** The admin key that this start made, to be shown this once; null if there was one. */
+  generatedAdminKey: string | null;
+  db: Database;
+  loop: Loop;
+  /** Takes no new request, ends the running cycle and deliveries, closes everything. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** The parts below HTTP: everything that outlives a request. */
+interface Foundation {
+  options: HouseOptions;
+  clock: Clock;
+  db: Database;
+  outbox: Outbox;
+  outbound: Outbound;
+  tokenSecret: Buffer;
+  generatedAdminKey: string | null;
+  authenticator: Authenticator;
+  builtIns: BuiltIn[];
+  /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
+  late: { loop?: Loop };
+}
+
+/** Opens the database, brings its schema up to date, and starts everything that serves and decides. */
+export async function openHouse(options: HouseOptions): Promise<House> {
+  const foundation = await layFoundation(options);
+  const { config } = options;
+  const server = buildServer({
+    routes: withDocs(buildRoutes(foundation), { publicUrl: config.publicUrl, version: manifest.version }),
+    authenticate: foundation.authenticator.authenticate,
+    log: options.log,
+    publicUrl: config.publicUrl,
+  });
+  try {
+    await listen(server, config);
+  } catch (error) {
+    await closeFoundation(foundation);
+    throw error;
+  }
+  const { port } = server.server.address() as { port: number };
+  const url = defaultPublicUrl(config.host, port);
+  const publicUrl = config.publicUrlIsDefault ? url : config.publicUrl;
+  const { generatedAdminKey, db } = foundation;
+  const engine = await startEngine(foundation, { url, publicUrl });
+  let stopping: Promise<void> | undefined;
+  const stop = async () => {
+    await engine.stop();
+    await server.close();
+    await closeFoundation(foundation);
+  };
+  return {
+    url,
+    publicUrl,
+    generatedAdminKey,
+    db,
+    loop: engine.loop,
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+async function layFoundation(options: HouseOptions): Promise<Foundation> {
+  const { config, log, lookup } = options;
+  const clock = options.clock ?? wallClock;
+  const onError = (what: string) => (error: unknown) => log.error(what, { error });
+  const db = openDatabase({
+    url: options.databaseUrl,
+    maxConnections: POOL_CONNECTIONS,
+    onError: onError("A database connection was lost"),
+  });
+  try {
+    await awaitDatabase(db, DATABASE_DEADLINE_MS);
+    const migrations = await migrate(db);
+    if (migrations.length > 0) log.info("The schema was brought up to date", { migrations });
+    const { tokenSecret } = await ensureOrchestrator(db);
+    await ensurePolicy(db, config);
+    const generatedAdminKey = config.adminKey === null ? await ensureAdminKey(db, config.dataDir) : null;
+    const authenticator = createAuthenticator({
+      adminKey: config.adminKey ?? undefined,
+      findKey: (keyId) => findApiKey(db, keyId),
+      verifyExecutionToken: (token) => readExecutionToken(tokenSecret, token),
+      nowMs: clock.nowMs,
+    });
+    const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
+    const builtIns = await openBuiltIns({ db, config, tokenSecret, log });
+    const outbox = await openOutbox(db, onError("The outbox has a problem"));
+    const made = { db, outbox, outbound, tokenSecret, generatedAdminKey, authenticator, builtIns };
+    return { options, clock, ...made, late: {} };
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+async function closeFoundation({ outbox, outbound, db }: Foundation): Promise<void> {
+  await outbox.stop();
+  await outbound.close();
+  await db.close();
+}
+
+/** Starts what acts by itself: presence, deliveries, the loop. */
+async function startEngine(
+  foundation: Foundation,
+  { url, publicUrl }: { url: string; publicUrl: string },
+): Promise<{ loop: Loop; stop(): Promise<void> }> {
+  const { db, clock, outbox, outbound, tokenSecret, builtIns, late } = foundation;
+  const { config, log } = foundation.options;
+  const onError = (what: string) => (error: unknown) => log.error(what, { error });
+  const presence = await startPresence({ db, clock, onError: onError("The replica was not announced") });
+  const dispatcher = startDispatcher({
+    db,
+    outbox,
+    outbound,
+    clock,
+    tokenSecret,
+    publicUrl,
+    builtIns: { baseUrl: url, targets: builtInTargets(builtIns, url) },
+    onFacts: () => late.loop?.wake(),
+    onError: onError("A delivery failed"),
+  });
+  const loop = startLoop({
+    clock,
+    tickIntervalMs: config.tickIntervalMs,
+    lastTickMs: await lastTick(db),
+    run: (trigger) => runCycle({ db, outbox, replicaId: presence.replicaId }, trigger),
+    onMessages: () => dispatcher.wake(),
+    onError: onError("A cycle failed and was rolled back"),
+    onTick: ({ nowMs, dispatched }, boundaryMs) => {
+      const boundary = new Date(boundaryMs).toISOString();
+      log.info("tick", { boundary, drift_ms: nowMs - boundaryMs, dispatched });
+    },
+  });
+  late.loop = loop;
+  return {
+    loop,
+    async stop() {
+      // First no new decisions, then what runs here reports, then the last deliveries end.
+      await loop.stop();
+      await Promise.all(builtIns.map((builtIn) => builtIn.workflow.stop()));
+      await dispatcher.stop(DRAIN_WITHIN_MS);
+      await presence.stop();
+    },
+  };
+}
+
+function buildRoutes(foundation: Foundation): Route[] {
+  const { db, clock, outbound, authenticator, builtIns, late } = foundation;
+  const { config, log } = foundation.options;
+  const loop = () => {
+    if (late.loop) return late.loop;
+    throw new Problem("unavailable", "the orchestrator is starting", "Try again in a second.");
+  };
+  const wake = () => late.loop?.wake();
+  const requests = { db, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
+  return [
+    ...taskRoutes(requests),
+    ...executionRoutes(requests),
+    ...attemptRoutes({ db, wake, nowMs: clock.nowMs }),
+    ...orchestratorRoutes({
+      db,
+      wake,
+      version: manifest.version,
+      nextTickMs: () => loop().nextTickMs(),
+      runNow: () => loop().runNow(),
+    }),
+    ...policyRoutes({ db, changed: wake }),
+    ...workflowRoutes({ db, outbound, changed: wake }),
+    ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
+    ...gatewayRoutes({ config, outbound, identify: authenticator.identify }),
+    ...articleRoutes({ db }),
+    ...healthRoutes({ checks: { database: () => db.query("select 1"), loop: async () => loop() }, log }),
+    ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
+  ];
+}
+
+async function listen(server: FastifyInstance, { host, port }: Config): Promise<void> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+    const message = `another program listens on ${host}:${port}`;
+    throw new Problem("unavailable", message, "Stop it, or set PORT to a free port.");
+  }
+}
