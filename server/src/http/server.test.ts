@@ -269,3 +269,29 @@ describe("bytes that are no HTTP", () => {
     assert.ok(server.app.server.headersTimeout <= server.app.server.requestTimeout);
   });
 });
+
+describe("closing", () => {
+  it("ends a stream that nobody ends, after a grace", { timeout: 20_000 }, async (context) => {
+    context.mock.timers.enable({ apis: ["setTimeout"] });
+    const stream = new Readable({ read() {} });
+    const closing = await trialServer([
+      defineRoute({
+        ...about,
+        method: "GET",
+        path: "/events",
+        access: "public",
+        handle: async () => ({ status: 200, body: stream, headers: { "content-type": "text/event-stream" } }),
+      }),
+    ]);
+    stream.push("hello");
+    const response = await fetch(`${closing.base}/events`);
+    const reader = response.body!.getReader();
+    await reader.read();
+    const closed = closing.close();
+    const broken = assert.rejects(reader.read());
+    // The grace begins in a hook, a few turns after close was called.
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+    context.mock.timers.tick(5_000);
+    await Promise.all([closed, broken]);
+  });
+});

@@ -29,6 +29,10 @@ const TIMEOUT_CHECK_MS = 2_000;
 /** Longer than the usual proxy's, so that it is never we who close a connection that it is about to use. */
 const KEEP_ALIVE_MS = 75_000;
 
+/** When the server closes: how long answers under way may take, and how often idle connections are looked for. */
+const CLOSE_GRACE_MS = 5_000;
+const CLOSE_SWEEP_MS = 50;
+
 /** The server, ready to `listen`; two routes of one method and path are an error. */
 export function buildServer(options: ServerOptions): FastifyInstance {
   const context = { publicUrl: options.publicUrl, log: options.log };
@@ -58,8 +62,22 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     options.log.debug("request", { where: whereOf(request), status: reply.statusCode, ms });
   });
+  app.addHook("preClose", async () => endConnections(app.server));
   for (const route of options.routes) register(app, route, options);
   return app;
+}
+
+/**
+ * A connection that becomes idle after the server was told to close would be waited for as long as it is kept
+ * alive, and a stream of events for ever: so idle ones are closed as they come, and after a grace all.
+ */
+function endConnections(server: FastifyInstance["server"]): void {
+  const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_SWEEP_MS);
+  const force = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+  server.once("close", () => {
+    clearInterval(sweep);
+    clearTimeout(force);
+  });
 }
 
 function register(app: FastifyInstance, route: Route, options: ServerOptions): void {

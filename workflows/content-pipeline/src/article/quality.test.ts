@@ -78,3 +78,16 @@ test("what cannot be measured does not count", async () => {
   assert.equal(quality.fleschReadingEase, null);
   assert.ok(Number.isInteger(quality.score));
 });
+
+test("the longest topic that is allowed is measured by what was read of it", async () => {
+  const sentence = (i: number) =>
+    `Station ${i} measured ${i * 3} units of rain near village ${i * 7} in the year ${1000 + i}.`;
+  const sources = Array.from({ length: 20 }, (_, s) => ({
+    text: Array.from({ length: 2400 }, (_, i) => sentence(s * 2400 + i) + (i % 5 ? " " : "\n\n"))
+      .join("")
+      .slice(0, 200_000),
+  }));
+  const topic = aTopic({ sources, keywords: ["rain"] });
+  const quality = scoreQuality(await composeOffline(topic, new AbortController().signal), topic);
+  assert.equal(quality.parts.support, 100);
+});

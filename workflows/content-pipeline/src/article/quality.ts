@@ -1,7 +1,8 @@
 /** Owns what an article is worth, measured: coverage, support, structure, readability, length. Pure; changes nothing. */
 import { hasSourceText, type Topic } from "../topic.ts";
 import type { Draft } from "../writing/draft.ts";
-import { contentWords, countWords, paragraphsOf, sentencesOf } from "../writing/sentences.ts";
+import { readSources } from "../writing/reading.ts";
+import { contentWords, countWords, sentencesOf } from "../writing/sentences.ts";
 import { fleschReadingEase } from "./readability.ts";
 
 /** 0–100 each; null where it cannot be measured, and then it does not count. */
@@ -109,18 +110,13 @@ function support(text: string, topic: Topic): number {
   return counted === 0 ? 0 : percent(supported / counted);
 }
 
-const MAX_CHARS = 300_000;
-
 /** The material's sentences as bags of words, and where each word stands. */
 function indexOf(topic: Topic): { bags: Set<string>[]; places: Map<string, number[]> } {
   const bags = sentencesOf(topic.brief, topic.language).map((sentence) => new Set(contentWords(sentence)));
-  let left = MAX_CHARS;
-  for (const { text } of topic.sources) {
-    if (!text || left <= 0) continue;
-    for (const { sentences } of paragraphsOf(text, topic.language, left)) {
-      for (const sentence of sentences) bags.push(new Set(contentWords(sentence)));
+  for (const { paragraphs } of readSources(topic)) {
+    for (const sentence of paragraphs.flatMap((paragraph) => paragraph.sentences)) {
+      bags.push(new Set(contentWords(sentence)));
     }
-    left -= text.length;
   }
   const places = new Map<string, number[]>();
   for (const [place, bag] of bags.entries()) {

@@ -1,6 +1,7 @@
 /** Owns how candidate names are found in a topic: capitalised runs with enough evidence. Resolves nothing. */
 import type { Topic } from "../topic.ts";
-import { foldPlural, paragraphsOf, sentencesOf } from "../writing/sentences.ts";
+import { readSources } from "../writing/reading.ts";
+import { foldPlural, sentencesOf } from "../writing/sentences.ts";
 import { isPlainVerb, isStopWord } from "../writing/stop-words.ts";
 import { isPlace, normalizeName } from "./normalize.ts";
 
@@ -15,7 +16,6 @@ export interface Candidate {
 
 const MAX_CANDIDATES = 25;
 const MIN_EVIDENCE = 2;
-const MAX_CHARS = 120_000;
 const CONNECTING = new Set(
   "of the and for de del della di da do dos das du des la le les van von der den und & al bin ibn y e".split(
     " ",
@@ -75,12 +75,8 @@ export function candidateNames(topic: Topic): Candidate[] {
 
 function materialOf(topic: Topic): string[] {
   const sentences = sentencesOf(topic.brief, topic.language);
-  let left = MAX_CHARS;
-  for (const source of topic.sources) {
-    if (!source.text || left <= 0) continue;
-    for (const paragraph of paragraphsOf(source.text, topic.language, left))
-      sentences.push(...paragraph.sentences);
-    left -= source.text.length;
+  for (const { paragraphs } of readSources(topic)) {
+    for (const paragraph of paragraphs) sentences.push(...paragraph.sentences);
   }
   return sentences;
 }

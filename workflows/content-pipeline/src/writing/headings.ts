@@ -53,7 +53,7 @@ export function nameSections(topic: Topic, sections: readonly Block[][]): string
         echo *
         (sharesWords(phrase, taken) ? 0.4 : 1) *
         (LENGTH_VALUE[phrase.words.length] ?? 1.5) *
-        (phrase.isKeyword && echo === 1 ? 2 : 1) *
+        (phrase.isKeyword && echo === 1 ? (phrase.words.length > 1 ? 2.5 : 1.2) : 1) *
         (phrase.count === 1 && !phrase.isKeyword ? 0.6 : 1) *
         (phrase.inFirst ? 1.5 : 1);
       if (score > bestScore) {

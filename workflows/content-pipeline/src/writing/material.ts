@@ -1,7 +1,8 @@
 /** Owns the sentences that an article may be made of: read from the sources, tidied, without repeats. Ranks nothing. */
 import { setImmediate as yieldToOthers } from "node:timers/promises";
 import type { Topic } from "../topic.ts";
-import { contentWords, countWords, type Paragraph, paragraphsOf } from "./sentences.ts";
+import { readSources } from "./reading.ts";
+import { contentWords, countWords, type Paragraph } from "./sentences.ts";
 
 /** One sentence of a source, and where it stands there. */
 export interface Sentence {
@@ -19,8 +20,6 @@ export interface Sentence {
   content: string[];
 }
 
-const MAX_CHARS_PER_SOURCE = 60_000;
-const MAX_CHARS = 300_000;
 const MAX_SENTENCES = 3000;
 const REPEAT = 0.75;
 
@@ -28,20 +27,16 @@ const BOILERPLATE =
   /\b(?:cookies?|javascript|subscribe|newsletter|sign up|log ?in|all rights reserved|privacy policy|terms of (?:use|service)|click here|read more|share this|follow us|advertisement|retrieved \d|isbn|doi:)\b|©/i;
 
 /**
- * Reads the sources in their order, at most 60,000 characters of each and 300,000 of all, and keeps
- * the sentences that can stand in an article. Of two that say nearly the same, the first stays.
+ * Reads the sources in their order, as far as `readSources` goes, and keeps the sentences that can
+ * stand in an article. Of two that say nearly the same, the first stays.
  */
 export async function readMaterial(topic: Topic, signal: AbortSignal): Promise<Sentence[]> {
   const sentences: Sentence[] = [];
   const seen = new Map<string, number[]>();
-  let left = MAX_CHARS;
   let paragraph = 0;
-  for (const [source, { text }] of topic.sources.entries()) {
-    if (!text || left <= 0) continue;
+  for (const { source, paragraphs } of readSources(topic)) {
     signal.throwIfAborted();
-    const share = Math.min(left, MAX_CHARS_PER_SOURCE);
-    left -= Math.min(text.length, share);
-    for (const each of paragraphsOf(text, topic.language, share)) {
+    for (const each of paragraphs) {
       if (sentences.length >= MAX_SENTENCES) return sentences;
       addParagraph(each, { source, paragraph: paragraph++ }, sentences, seen);
     }
