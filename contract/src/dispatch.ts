@@ -1,6 +1,6 @@
 /** What the orchestrator posts to a sub-workflow, and what the sub-workflow says back. */
 import { z } from "zod";
-import { JsonObject, Timestamp, Usd, Uuid, WorkflowType } from "./primitives.ts";
+import { Json, JsonObject, Timestamp, Usd, Uuid, WorkflowType } from "./primitives.ts";
 
 /** The body of a dispatch webhook. Receivers ignore fields that they do not know. */
 export const DispatchMessage = z
@@ -44,7 +44,7 @@ export const CallbackItem = z
   .strictObject({
     task_id: Uuid,
     status: z.enum(["completed", "failed"]),
-    result_data: z.json().optional(),
+    result_data: Json.optional(),
     error_data: ErrorData.nullish(),
   })
   .meta({ id: "CallbackItem" });
@@ -65,7 +65,7 @@ export const Callback = z
     attempt: AttemptNumber,
     status: z.enum(["completed", "partial", "failed"]),
     items: z.array(CallbackItem).max(1000).optional(),
-    result_data: z.json().optional(),
+    result_data: Json.optional(),
     error_data: ErrorData.nullish(),
     metrics: Metrics.nullish(),
   })
@@ -102,13 +102,11 @@ export const MAX_CHECKPOINT_BYTES = 1_048_576;
 export const CheckpointKey = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/, "must be letters, digits and . _ : -, at most 100");
-export const CheckpointBody = z
-  .strictObject({ task_id: Uuid, value: z.json() })
-  .meta({ id: "CheckpointBody" });
+export const CheckpointBody = z.strictObject({ task_id: Uuid, value: Json }).meta({ id: "CheckpointBody" });
 export const CheckpointQuery = z.strictObject({ task_id: Uuid });
 export const CheckpointList = z
   .object({
-    checkpoints: z.array(z.object({ key: z.string(), value: z.json(), saved_at: Timestamp })),
+    checkpoints: z.array(z.object({ key: z.string(), value: Json, saved_at: Timestamp })),
     next_cursor: z.null(),
   })
   .meta({ id: "CheckpointList" });

@@ -1,6 +1,6 @@
 /** Executions on the wire: a cycle of the orchestrator, or one run of a sub-workflow over its tasks. */
 import { z } from "zod";
-import { JsonObject, NextCursor, PageQuery, Timestamp, Uuid, WorkflowType } from "./primitives.ts";
+import { Json, JsonObject, NextCursor, PageQuery, Timestamp, Uuid, WorkflowType } from "./primitives.ts";
 import { TaskSummary } from "./task.ts";
 
 export const EXECUTION_STATUSES = [
@@ -50,8 +50,8 @@ export const Attempt = z
     progress: z.number().nullable(),
     message: z.string().nullable(),
     ended_at: Timestamp.nullable(),
-    error: z.json().nullable(),
-    metrics: z.json().nullable(),
+    error: Json.nullable(),
+    metrics: Json.nullable(),
     task_ids: z.array(Uuid),
   })
   .meta({ id: "Attempt" });
@@ -86,11 +86,11 @@ export const ExecutionSummary = z
 export type ExecutionSummary = z.infer<typeof ExecutionSummary>;
 
 export const Execution = ExecutionSummary.extend({
-  input: z.json().nullable(),
-  result: z.json().nullable(),
-  error: z.json().nullable().meta({ description: "message, code, stack_trace, system_state" }),
+  input: Json.nullable(),
+  result: Json.nullable(),
+  error: Json.nullable().meta({ description: "message, code, stack_trace, system_state" }),
   context: JsonObject,
-  recovery_actions: z.array(z.json()),
+  recovery_actions: z.array(Json),
   attempts: z.array(Attempt),
   transitions: z.array(Transition),
   children: z.array(ExecutionSummary),

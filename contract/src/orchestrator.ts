@@ -1,7 +1,7 @@
 /** The orchestrator itself on the wire: its state, cycles, queue and keys. */
 import { z } from "zod";
 import { ExecutionStatus } from "./execution.ts";
-import { JsonObject, NextCursor, PageQuery, Timestamp, Uuid } from "./primitives.ts";
+import { Json, JsonObject, NextCursor, PageQuery, Timestamp, Uuid } from "./primitives.ts";
 import { Hold } from "./task.ts";
 
 export const Orchestrator = z
@@ -35,7 +35,7 @@ export const CycleSummary = z
   .meta({ id: "CycleSummary" });
 export const Cycle = CycleSummary.extend({
   snapshot: JsonObject,
-  decisions: z.array(z.json()),
+  decisions: z.array(Json),
   reasons: z.array(z.object({ lane: z.string(), reason: z.string(), cause: z.string(), tasks: z.int() })),
 }).meta({ id: "Cycle" });
 export const CycleListQuery = PageQuery.extend({ trigger: z.enum(["tick", "wake"]).optional() });
@@ -90,7 +90,7 @@ export const ApiKey = z
   })
   .meta({ id: "ApiKey" });
 export const ApiKeyList = z
-  .object({ api_keys: z.array(ApiKey), next_cursor: z.null() })
+  .object({ api_keys: z.array(ApiKey), next_cursor: NextCursor })
   .meta({ id: "ApiKeyList" });
 
 export const ProblemResponse = z

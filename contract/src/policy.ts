@@ -1,6 +1,6 @@
 /** The policy: everything that an operator may change about how decisions are made. */
 import { z } from "zod";
-import { NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
+import { Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
 
 const Count = z.int().min(0).max(1_000_000);
 const Amount = z.number().min(0).max(1_000_000_000);
@@ -70,7 +70,7 @@ export type Policy = z.infer<typeof Policy>;
 
 /** A partial policy as it is put: any branch may be left out, unknown names are refused after the merge. */
 export const PolicyPatch = z
-  .strictObject({ policy: z.record(z.string(), z.json()), comment: z.string().max(1000).optional() })
+  .strictObject({ policy: z.record(z.string(), Json), comment: z.string().max(1000).optional() })
   .meta({ id: "PolicyPatch" });
 
 export const PolicyVersion = z

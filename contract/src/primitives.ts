@@ -7,8 +7,11 @@ export const Timestamp = z.iso.datetime({ offset: true }).meta({ example: "2026-
 /** US dollars; the store keeps millionths of a dollar as integers. */
 export const Usd = z.number().min(0).max(1_000_000);
 
+/** Any JSON value. */
+export const Json = z.json().meta({ id: "Json", description: "Any JSON value" });
+
 /** Any JSON object. Its size and depth are limited at the door, before it is parsed. */
-export const JsonObject = z.record(z.string(), z.json()).meta({ description: "Any JSON object" });
+export const JsonObject = z.record(z.string(), Json).meta({ description: "Any JSON object" });
 
 export const Uuid = z.uuid();
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import {
   ContentType,
+  Json,
   JsonObject,
   NextCursor,
   PageQuery,
@@ -115,7 +116,7 @@ export type TaskSummary = z.infer<typeof TaskSummary>;
 
 export const Task = TaskSummary.extend({
   payload: JsonObject,
-  result_data: z.json().nullable(),
+  result_data: Json.nullable(),
   score: z.number().nullable().meta({ description: "Rank score now; null once it no longer waits" }),
   rank: z.int().nullable().meta({ description: "1 is next in its lane; null once it no longer waits" }),
   hold: Hold.nullable(),

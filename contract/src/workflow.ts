@@ -1,6 +1,6 @@
 /** How a sub-workflow is registered. */
 import { z } from "zod";
-import { ContentType, JsonObject, Timestamp, WorkflowType } from "./primitives.ts";
+import { ContentType, JsonObject, NextCursor, Timestamp, WorkflowType } from "./primitives.ts";
 
 const WebhookUrl = z.url({ protocol: /^https?$/ }).max(2000);
 
@@ -70,5 +70,5 @@ export const Workflow = z
   })
   .meta({ id: "Workflow" });
 export const WorkflowList = z
-  .object({ workflows: z.array(Workflow), next_cursor: z.null() })
+  .object({ workflows: z.array(Workflow), next_cursor: NextCursor })
   .meta({ id: "WorkflowList" });

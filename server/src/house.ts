@@ -193,13 +193,22 @@ async function startEngine(
   return {
     loop,
     async stop() {
-      // First no new decisions, then what runs here reports, then the last deliveries end.
+      // First no new decisions; then what runs here may finish and report, which the next cycle folds in.
       await loop.stop();
-      await Promise.all(builtIns.map((builtIn) => builtIn.workflow.stop()));
+      await Promise.all(builtIns.map((builtIn) => drain(builtIn, clock)));
       await dispatcher.stop(DRAIN_WITHIN_MS);
       await presence.stop();
     },
   };
+}
+
+/** Lets runs end by themselves for a while: one that is cut short costs its tasks an attempt. */
+async function drain({ workflow }: BuiltIn, clock: Clock): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const cancel = clock.at(clock.nowMs() + DRAIN_WITHIN_MS, resolve);
+  await Promise.race([workflow.idle(), promise]);
+  cancel();
+  await workflow.stop();
 }
 
 function buildRoutes(foundation: Foundation): Route[] {

@@ -22,6 +22,8 @@ async function main(): Promise<void> {
     await embedded?.stop();
     process.exit(code);
   };
+  // Whoever read our output may go away; the service goes on.
+  process.stdout.on("error", () => {});
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void shutDown(0));
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   if (config.databaseUrl === null) {

@@ -1,6 +1,7 @@
 /** Gives free slots to what ranks highest, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
 import type { Decision, Dispatch, Hold } from "./decision.ts";
+import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
 import type { LaneView, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
 
@@ -20,24 +21,25 @@ interface Gate {
   cause: string;
 }
 
+/** Slots that are taken, by workflow. */
+export interface Occupied {
+  running: Readonly<Record<string, number>>;
+  snoozed: Readonly<Record<string, number>>;
+}
+
 /**
  * Admits by score until the slots are used up. `restarts` are runs whose next attempt or snoozed
- * delivery is due; `running` counts the slots held by workflow. Work-conserving: a lane that may
- * not start never keeps another from starting.
+ * delivery is due. Work-conserving: a lane that may not start never keeps another from starting.
  */
-export function admit(
-  snapshot: Snapshot,
-  restarts: readonly Run[],
-  running: Readonly<Record<string, number>>,
-): Decision[] {
-  const held = Object.values(running).reduce((sum, count) => sum + count, 0);
+export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Occupied): Decision[] {
+  const { running, snoozed } = occupied;
   const slots: Slots = {
-    total: snapshot.policy.concurrency.total - held,
+    total: snapshot.policy.concurrency.total - Object.values(running).reduce((sum, count) => sum + count, 0),
     byWorkflow: new Map(
-      Object.values(snapshot.workflows).map((w) => [
-        w.workflowType,
-        w.maxConcurrent - (running[w.workflowType] ?? 0),
-      ]),
+      Object.values(snapshot.workflows).map(({ workflowType, maxConcurrent }) => {
+        const taken = (running[workflowType] ?? 0) + (snoozed[workflowType] ?? 0);
+        return [workflowType, maxConcurrent - taken];
+      }),
     ),
   };
   let candidates: Candidate[] = [
@@ -51,13 +53,14 @@ export function admit(
   while (candidates.length > 0) {
     const best = candidates.reduce((a, b) => (b.score > a.score ? b : a));
     candidates = candidates.filter((candidate) => candidate !== best);
-    const gate = closedGate(best.workflowType, slots, snapshot);
+    const keepsSlot = best.kind === "run" && isSnoozed(best.run);
+    const gate = closedGate(best.workflowType, slots, snapshot, keepsSlot);
     if (gate) {
       holds.push(holdOf(best, gate));
       continue;
     }
     slots.total -= 1;
-    slots.byWorkflow.set(best.workflowType, (slots.byWorkflow.get(best.workflowType) ?? 0) - 1);
+    if (!keepsSlot) takeWorkflowSlot(slots, best.workflowType);
     if (best.kind === "run") {
       decisions.push(restart(best.run, snapshot));
     } else {
@@ -69,6 +72,10 @@ export function admit(
     }
   }
   return [...decisions, ...holds];
+}
+
+function takeWorkflowSlot(slots: Slots, workflowType: string): void {
+  slots.byWorkflow.set(workflowType, (slots.byWorkflow.get(workflowType) ?? 0) - 1);
 }
 
 function runCandidate(run: Run, snapshot: Snapshot): Candidate {
@@ -84,7 +91,7 @@ function laneCandidate(lane: LaneView, waiting: WaitingTask[], snapshot: Snapsho
 }
 
 /** The first closed gate on the way, or null: the order is the order in which `explain` shows them. */
-export function closedGate(workflowType: string, slots: Slots, snapshot: Snapshot): Gate | null {
+function closedGate(workflowType: string, slots: Slots, snapshot: Snapshot, keepsSlot: boolean): Gate | null {
   const workflow = snapshot.workflows[workflowType];
   if (snapshot.paused) {
     return { reason: "orchestrator_paused", cause: "the orchestrator is paused; resume it to go on" };
@@ -95,7 +102,7 @@ export function closedGate(workflowType: string, slots: Slots, snapshot: Snapsho
   if (workflow.paused) {
     return { reason: "workflow_paused", cause: `${workflowType} is paused; resume it to go on` };
   }
-  if ((slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
+  if (!keepsSlot && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
     const { maxConcurrent } = workflow;
     const cause = `${workflowType} runs at its limit of ${maxConcurrent} at once (max_concurrent)`;
     return { reason: "concurrency_workflow", cause };

@@ -44,8 +44,13 @@ export function attemptHasEnded(state: AttemptState): boolean {
 }
 
 /** True while a run may be working somewhere, so that it holds a slot. */
-export function holdsSlot(run: Run): boolean {
+export function isWorking(run: Run): boolean {
   return !hasEnded(run.status) && (run.attempt.state === "sent" || run.attempt.state === "accepted");
+}
+
+/** True while its sub-workflow has asked to wait: no new work is sent to it in the run's place. */
+export function isSnoozed(run: Run): boolean {
+  return !hasEnded(run.status) && run.attempt.state === "snoozed";
 }
 
 export function startFolding(run: Run): Folding {

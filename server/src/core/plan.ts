@@ -1,8 +1,8 @@
 /** The one decision function: snapshot in, decisions out. Pure: no clock, no chance, no I/O. */
-import { admit } from "./admit.ts";
+import { admit, type Occupied } from "./admit.ts";
 import type { Advance, Decision, FinishCycle, TaskChange } from "./decision.ts";
 import { fold, resume } from "./fold.ts";
-import { attemptHasEnded, type FoldContext, holdsSlot } from "./folding.ts";
+import { attemptHasEnded, type FoldContext, isSnoozed, isWorking } from "./folding.ts";
 import type { Fact, NamedTask, Run, Snapshot } from "./snapshot.ts";
 import { assertTaskStep, hasEnded } from "./states.ts";
 
@@ -24,11 +24,8 @@ export function plan(snapshot: Snapshot): Plan {
   };
   const folded = foldRuns(snapshot, context);
   const tasks = changeTasks(snapshot);
-  const admitted = admit(
-    withoutChanged(snapshot, tasks),
-    dueForRestart(folded.runs, snapshot.nowMs),
-    folded.running,
-  );
+  const restarts = dueForRestart(folded.runs, snapshot.nowMs);
+  const admitted = admit(withoutChanged(snapshot, tasks), restarts, folded.occupied);
   const advances = mergeResumed(folded.advances, admitted, context);
   return {
     decisions: [
@@ -43,20 +40,24 @@ export function plan(snapshot: Snapshot): Plan {
 function foldRuns(
   snapshot: Snapshot,
   context: FoldContext,
-): { runs: Run[]; advances: Advance[]; running: Record<string, number> } {
+): { runs: Run[]; advances: Advance[]; occupied: Occupied } {
   const facts = factsByRun(snapshot);
   const running: Record<string, number> = { ...snapshot.running };
+  const snoozed: Record<string, number> = { ...snapshot.snoozed };
   const runs: Run[] = [];
   const advances: Advance[] = [];
   for (const run of snapshot.runs) {
     const outcome = fold(run, facts.get(run.executionId) ?? [], context);
-    const before = holdsSlot(run) ? 1 : 0;
-    const after = holdsSlot(outcome.run) ? 1 : 0;
-    running[run.workflowType] = (running[run.workflowType] ?? 0) + after - before;
+    move(running, run.workflowType, isWorking(run), isWorking(outcome.run));
+    move(snoozed, run.workflowType, isSnoozed(run), isSnoozed(outcome.run));
     runs.push(outcome.run);
     if (outcome.advance) advances.push(outcome.advance);
   }
-  return { runs, advances, running };
+  return { runs, advances, occupied: { running, snoozed } };
+}
+
+function move(counts: Record<string, number>, workflowType: string, before: boolean, after: boolean): void {
+  counts[workflowType] = (counts[workflowType] ?? 0) + Number(after) - Number(before);
 }
 
 function factsByRun(snapshot: Snapshot): Map<string, Fact[]> {

@@ -15,8 +15,10 @@ export interface Snapshot {
   policyVersion: number;
   policy: Policy;
   workflows: Readonly<Record<string, WorkflowView>>;
-  /** Slots held now, by workflow: runs that may be working. */
+  /** Runs that may be working now, by workflow: each holds a slot of its workflow and one of all. */
   running: Readonly<Record<string, number>>;
+  /** Runs whose sub-workflow asked to wait, by workflow: each keeps only the slot of its workflow. */
+  snoozed: Readonly<Record<string, number>>;
   lanes: readonly LaneView[];
   /** Live runs that a fact concerns or whose time has come. */
   runs: readonly Run[];

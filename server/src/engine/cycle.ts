@@ -72,12 +72,13 @@ export async function runCycle(context: CycleContext, trigger: Trigger): Promise
   });
 }
 
-/** A bound was reached, or tasks have joined the queue only now. */
+/** A bound was reached, or tasks have joined the queue only now. Runs that stay held ask for no hurry. */
 function leftOver(snapshot: Snapshot, decisions: readonly Decision[]): boolean {
+  const moved = decisions.some((decision) => decision.kind === "advance" || decision.kind === "retry");
   return (
     snapshot.facts.length >= MAX_FACTS ||
     snapshot.dueTasks.length >= MAX_DUE_TASKS ||
-    snapshot.runs.length >= MAX_DUE_RUNS ||
+    (snapshot.runs.length >= MAX_DUE_RUNS && moved) ||
     decisions.some(
       (decision) =>
         (decision.kind === "change_task" && decision.change.to === "queued") ||

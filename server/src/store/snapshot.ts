@@ -5,7 +5,8 @@ import type { Queryable, Row } from "./database.ts";
 
 /** Bounds of one cycle: what is left over is the next cycle's, which follows at once. */
 export const MAX_FACTS = 2_000;
-export const MAX_DUE_RUNS = 200;
+export const MAX_DUE_RUNS = 1_000;
+const MAX_RETRIES_PER_WORKFLOW = 50;
 export const MAX_DUE_TASKS = 1_000;
 const MAX_HEADS_PER_LEVEL = 200;
 /** A replica that was not seen for this long is gone. */
@@ -47,7 +48,7 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
     policyVersion: version,
     policy,
     workflows: await readWorkflows(tx),
-    running: await readRunning(tx),
+    ...(await readOccupied(tx)),
     lanes: await readLanes(tx, policy),
     runs,
     facts,
@@ -57,11 +58,24 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
   };
 }
 
+/**
+ * Runs whose time has come: those at work, all of them; those between attempts, only as many of each
+ * workflow as could start, and none of a paused one, so that a pile of them hides nobody.
+ */
 async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
   const { rows } = await tx.query(
     `select execution_id from workflow_orchestration
-      where due_at <= $1 order by due_at limit $2 for update`,
-    [new Date(nowMs), MAX_DUE_RUNS],
+      where execution_id in (
+        (select execution_id from workflow_orchestration
+          where due_at <= $1 and status in ('DISPATCHING', 'MONITORING') order by due_at limit $2)
+        union all
+        (select retry.execution_id from workflows w cross join lateral (
+           select e.execution_id from workflow_orchestration e
+            where e.workflow_type = w.workflow_type and e.status = 'ERROR_RECOVERY' and e.due_at <= $1
+            order by e.due_at limit $3) retry
+          where not w.paused))
+      order by execution_id for update`,
+    [new Date(nowMs), MAX_DUE_RUNS, MAX_RETRIES_PER_WORKFLOW],
   );
   return rows.map((row) => row.execution_id);
 }
@@ -184,16 +198,20 @@ function workflowOf(row: Row): WorkflowView {
   };
 }
 
-/** Runs that may be working now; the orchestrator's own executions hold no slot. */
-async function readRunning(tx: Queryable): Promise<Record<string, number>> {
+/** Runs that hold slots; the orchestrator's own executions hold none. */
+async function readOccupied(tx: Queryable): Promise<Pick<Snapshot, "running" | "snoozed">> {
   const { rows } = await tx.query(
-    `select e.workflow_type, count(*)::int as running
+    `select e.workflow_type, count(*) filter (where a.state in ('sent', 'accepted'))::int as running,
+            count(*) filter (where a.state = 'snoozed')::int as snoozed
        from workflow_orchestration e
        join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
-      where e.status in ('DISPATCHING', 'MONITORING') and a.state in ('sent', 'accepted')
+      where e.status in ('DISPATCHING', 'MONITORING')
       group by e.workflow_type`,
   );
-  return Object.fromEntries(rows.map((row) => [row.workflow_type, row.running]));
+  return {
+    running: Object.fromEntries(rows.map((row) => [row.workflow_type, row.running])),
+    snoozed: Object.fromEntries(rows.map((row) => [row.workflow_type, row.snoozed])),
+  };
 }
 
 /** A loose index scan: one step to each priority level that has waiting tasks, then its oldest. */

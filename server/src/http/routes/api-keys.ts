@@ -4,7 +4,6 @@ import {
   ApiKeyList,
   NewApiKey,
   NewApiKeyAnswer,
-  NextCursor,
   PageQuery,
   Problem,
 } from "@master-orchestrator/contract";
@@ -23,7 +22,6 @@ export interface ApiKeyRouteOptions {
 }
 
 const Params = z.object({ key_id: z.string().regex(/^[a-z0-9]{1,64}$/, "is not the id of a key") });
-const Page = ApiKeyList.extend({ next_cursor: NextCursor }).meta({ id: "ApiKeyPage" });
 
 export function apiKeyRoutes(options: ApiKeyRouteOptions): Route[] {
   const { db } = options;
@@ -54,7 +52,7 @@ export function apiKeyRoutes(options: ApiKeyRouteOptions): Route[] {
       path: "/api/v1/api-keys",
       summary: "All API keys, revoked ones too, the oldest first",
       query: PageQuery,
-      answers: { 200: Page },
+      answers: { 200: ApiKeyList },
       async handle({ query }) {
         // Keys are never deleted and stand in the order of their making: an offset is a true cursor.
         const offset = readOffset(query.cursor);

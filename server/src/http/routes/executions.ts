@@ -23,7 +23,7 @@ import { recordCancelExecution } from "#store/facts.ts";
 import { tasksByIds } from "#store/task-views.ts";
 import { enqueue } from "#store/tasks.ts";
 import { transitionsOf } from "#store/transitions.ts";
-import { nextCursor, readCursor } from "../page.ts";
+import { nextCursor, readCursor } from "../cursor.ts";
 import { attempt, executionSummary, taskSummary, transition } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 import type { TaskRoutesContext } from "./tasks.ts";

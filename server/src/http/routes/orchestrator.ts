@@ -17,7 +17,7 @@ import type { Database } from "#store/database.ts";
 import { type OrchestratorView, orchestratorView, setPaused } from "#store/orchestrator.ts";
 import { laneHoldAt } from "#store/task-views.ts";
 import { completedLastHour, laneCounts } from "#store/tasks.ts";
-import { nextCursor, readCursor } from "../page.ts";
+import { nextCursor, readCursor } from "../cursor.ts";
 import { cycleSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 

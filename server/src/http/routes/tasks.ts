@@ -21,8 +21,8 @@ import type { Database } from "#store/database.ts";
 import { recordTaskRequest } from "#store/facts.ts";
 import { deadLetterIds, listTasks, type TaskDetail, taskById, taskErrors } from "#store/task-views.ts";
 import { enqueue } from "#store/tasks.ts";
+import { nextCursor, readCursor } from "../cursor.ts";
 import { explainTask } from "../explain.ts";
-import { nextCursor, readCursor } from "../page.ts";
 import { taskError, taskSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 

@@ -1,7 +1,6 @@
 /** Owns the API of registered sub-workflows. Shows that a secret is set, never the secret. */
 import {
   MASTER,
-  NextCursor,
   PageQuery,
   Problem,
   SigningSecret,
@@ -43,7 +42,6 @@ const WorkflowPut = WorkflowSettings.extend({
 type WorkflowPut = z.output<typeof WorkflowPut>;
 
 const Params = z.object({ workflow_type: WorkflowType });
-const Page = WorkflowList.extend({ next_cursor: NextCursor }).meta({ id: "WorkflowPage" });
 
 export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
   const { db } = options;
@@ -56,7 +54,7 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
       summary: "All registered sub-workflows",
       access: "viewer",
       query: PageQuery,
-      answers: { 200: Page },
+      answers: { 200: WorkflowList },
       async handle({ query }) {
         const found = await listWorkflows(db, query.cursor ?? null, query.limit + 1);
         const page = found.slice(0, query.limit);

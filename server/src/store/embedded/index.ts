@@ -38,7 +38,7 @@ export async function startEmbedded(options: EmbeddedOptions, trial: Trial = {})
   const { port, adopted } = await hold.begin();
   const ms = Math.round(performance.now() - started);
   options.log("info", `PostgreSQL ${adopted ? "adopted" : "started"} on 127.0.0.1:${port}`, { port, ms });
-  const url = `postgres://postgres:${cluster.password}@127.0.0.1:${port}/orchestrator`;
+  const url = `postgres://postgres:${cluster.password}@127.0.0.1:${port}/orchestrator?sslmode=disable`;
   return { url, adopted, stop: () => hold.end() };
 }
 

@@ -59,6 +59,7 @@ comment on table workflow_orchestration is 'Executions: cycles of the orchestrat
 comment on column workflow_orchestration.due_at is 'The next moment at which a cycle has to look at this execution';
 create index on workflow_orchestration (due_at) where due_at is not null;
 create index on workflow_orchestration (workflow_type) where status in ('DISPATCHING', 'MONITORING', 'ERROR_RECOVERY');
+create index on workflow_orchestration (workflow_type, due_at) where status = 'ERROR_RECOVERY';
 create index on workflow_orchestration (parent_execution_id, execution_id) where parent_execution_id is not null;
 create index on workflow_orchestration (workflow_type, execution_id);
 create index on workflow_orchestration (status, execution_id);
