@@ -1,6 +1,6 @@
 /** Tasks: enqueuing new ones and reading those there are. Never changes one that exists. */
 import { createHash } from "node:crypto";
-import { type NewTask, Problem, type TaskStatus } from "@master-orchestrator/contract";
+import { didYouMean, type NewTask, Problem, type TaskStatus } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import { canonicalJson } from "#core/canonical.ts";
 import type { Database, Queryable, Row } from "./database.ts";
@@ -12,17 +12,21 @@ export interface Enqueued {
   duplicate: boolean;
 }
 
+export type TaskToEnqueue = NewTask & { replayOf?: string };
+
 /**
  * Enqueues all tasks or none, in their order. A known idempotency key with the same body is a
- * duplicate of the task that has it; with another body it throws `idempotency_conflict`.
+ * duplicate of the task that has it; with another body it throws `idempotency_conflict`, and
+ * `unknown_workflow` where none is registered. `pathOf` names a task's place in what the caller sent.
  */
 export async function enqueue(
   db: Database,
-  tasks: readonly (NewTask & { replayOf?: string })[],
+  tasks: readonly TaskToEnqueue[],
   actor: string,
+  pathOf = (position: number) => `/tasks/${position}`,
 ): Promise<Enqueued[]> {
   return await db.transaction(async (tx) => {
-    await refuseUnknownWorkflows(tx, tasks);
+    await refuseUnknownWorkflows(tx, tasks, pathOf);
     const { rows } = await tx.query("select orchestrator_now() as now");
     const nowMs: number = rows[0]?.now;
     const candidates = tasks.map((task) => candidateOf(task, nowMs));
@@ -33,20 +37,20 @@ export async function enqueue(
       tx,
       fresh.flatMap((c) => (c.key !== null && !inserted.has(c.taskId) ? [c.key] : [])),
     );
-    return candidates.map((candidate, i) => outcomeOf(candidate, i, inserted, firstByKey, known));
+    return candidates.map((candidate, i) => outcomeOf(candidate, pathOf(i), inserted, firstByKey, known));
   });
 }
 
 interface Candidate {
   taskId: string;
-  task: NewTask & { replayOf?: string };
+  task: TaskToEnqueue;
   key: string | null;
   hash: Buffer;
   status: TaskStatus;
   dueAtMs: number;
 }
 
-function candidateOf(task: NewTask & { replayOf?: string }, nowMs: number): Candidate {
+function candidateOf(task: TaskToEnqueue, nowMs: number): Candidate {
   const { idempotency_key: key, ...body } = task;
   const dueAtMs = Math.max(nowMs, task.not_before ? Date.parse(task.not_before) : nowMs);
   return {
@@ -69,7 +73,7 @@ function firstOfEachKey(candidates: readonly Candidate[]): Map<string, Candidate
 
 function outcomeOf(
   candidate: Candidate,
-  position: number,
+  path: string,
   inserted: ReadonlySet<string>,
   firstByKey: ReadonlyMap<string, Candidate>,
   known: ReadonlyMap<string, Row>,
@@ -87,9 +91,7 @@ function outcomeOf(
       `the idempotency key "${key}" belongs to a task with another body`,
       "Send the same body again, or choose another key for another task.",
       {
-        errors: [
-          { path: `/tasks/${position}/idempotency_key`, message: "belongs to a task with another body" },
-        ],
+        errors: [{ path: `${path}/idempotency_key`, message: "belongs to a task with another body" }],
       },
     );
   }
@@ -160,21 +162,23 @@ async function tasksByKey(tx: Queryable, keys: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.idempotency_key, row]));
 }
 
-async function refuseUnknownWorkflows(tx: Queryable, tasks: readonly NewTask[]): Promise<void> {
-  const { rows } = await tx.query("select workflow_type from workflows");
+async function refuseUnknownWorkflows(
+  tx: Queryable,
+  tasks: readonly NewTask[],
+  pathOf: (position: number) => string,
+): Promise<void> {
+  const { rows } = await tx.query("select workflow_type from workflows order by workflow_type");
   const known = rows.map((row) => row.workflow_type as string);
   const position = tasks.findIndex((task) => !known.includes(task.workflow_type));
   if (position < 0) return;
-  const type = tasks[position]?.workflow_type;
+  const type = (tasks[position] as NewTask).workflow_type;
+  const meant = didYouMean(type, known);
+  const message = `no workflow is registered as "${type}"${meant ? `; did you mean "${meant}"?` : ""}`;
   throw new Problem(
     "unknown_workflow",
-    `no workflow is registered as "${type}"`,
+    message,
     `Register it with PUT /api/v1/workflows/${type}, or use one of: ${known.slice(0, 20).join(", ") || "none yet"}.`,
-    {
-      errors: [
-        { path: `/tasks/${position}/workflow_type`, message: `no workflow is registered as "${type}"` },
-      ],
-    },
+    { errors: [{ path: `${pathOf(position)}/workflow_type`, message }] },
   );
 }
 

@@ -4,7 +4,6 @@ import {
   CycleList,
   CycleListQuery,
   type HoldReason,
-  NoBody,
   Orchestrator,
   Problem,
   Queue,
@@ -83,7 +82,6 @@ function switchRoutes(context: OrchestratorRoutesContext): Route[] {
       summary,
       tag: "Orchestrator",
       access: "operator",
-      body: NoBody,
       answers: { 200: Orchestrator },
       async handle({ caller }) {
         await db.transaction((tx) => setPaused(tx, action === "pause", actorOf(caller)));
@@ -100,7 +98,6 @@ function switchRoutes(context: OrchestratorRoutesContext): Route[] {
       summary: "Run a cycle now, besides the heartbeat",
       tag: "Orchestrator",
       access: "operator",
-      body: NoBody,
       answers: { 200: TickAnswer },
       async handle() {
         const { cycleId } = await runNow();

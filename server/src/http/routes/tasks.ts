@@ -61,9 +61,11 @@ function enqueueRoutes({ db, wake }: TaskRoutesContext): Route[] {
       body: EnqueueBody,
       answers: { 202: EnqueueAnswer },
       async handle({ body, caller }) {
-        const tasks = "tasks" in body ? body.tasks : [body];
-        refuseLargePayloads(tasks, "tasks" in body);
-        const enqueued = await enqueue(db, tasks, actorOf(caller));
+        const many = "tasks" in body;
+        const tasks = many ? body.tasks : [body];
+        const pathOf = (position: number) => (many ? `/tasks/${position}` : "");
+        refuseLargePayloads(tasks, pathOf);
+        const enqueued = await enqueue(db, tasks, actorOf(caller), pathOf);
         wake();
         return {
           status: 202,
@@ -76,11 +78,11 @@ function enqueueRoutes({ db, wake }: TaskRoutesContext): Route[] {
   ];
 }
 
-function refuseLargePayloads(tasks: readonly NewTask[], many: boolean): void {
+function refuseLargePayloads(tasks: readonly NewTask[], pathOf: (position: number) => string): void {
   tasks.forEach((task, i) => {
     const bytes = Buffer.byteLength(JSON.stringify(task.payload));
     if (bytes <= MAX_TASK_BYTES) return;
-    const path = many ? `/tasks/${i}/payload` : "/payload";
+    const path = `${pathOf(i)}/payload`;
     throw new Problem(
       "payload_too_large",
       `${path} has ${bytes} bytes; a task may have ${MAX_TASK_BYTES}`,
