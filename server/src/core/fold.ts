@@ -5,6 +5,7 @@ import {
   advanceOf,
   type FoldContext,
   type Folding,
+  promisedSilenceMs,
   silentFrom,
   startFolding,
   step,
@@ -15,7 +16,8 @@ import { cancelRun, cancelTask, failAttempt, type Outcome, settle } from "./sett
 import type { DeliveryFact, Fact, Run, RunTask } from "./snapshot.ts";
 import { hasEnded } from "./states.ts";
 
-/** The longest wait that a `Retry-After` may ask for. */
+/** The shortest and the longest wait that a `Retry-After` may ask for: none at all would be a storm of deliveries. */
+export const SNOOZE_MIN_MS = 1_000;
 export const SNOOZE_MAX_MS = 3_600_000;
 
 /** Returns what changes for the run, or null if nothing does; and the run as it stands afterwards. */
@@ -53,9 +55,10 @@ function foldFact(folding: Folding, fact: Fact, context: FoldContext): Folding {
     case "heartbeat": {
       if (folding.attemptEnded) return folding;
       const alive = accept(folding, fact.atMs, "sent a heartbeat", context);
+      const promisedMs = fact.nextWithinMs ?? promisedSilenceMs(alive.run.attempt);
       return withAttempt(alive, context, {
         lastHeartbeatAtMs: fact.atMs,
-        silentAtMs: fact.nextWithinMs === null ? alive.run.attempt.silentAtMs : fact.atMs + fact.nextWithinMs,
+        silentAtMs: promisedMs === null ? null : fact.atMs + promisedMs,
         progress: fact.progress ?? alive.run.attempt.progress,
         message: fact.message ?? alive.run.attempt.message,
       });
@@ -86,7 +89,11 @@ function foldDelivery(folding: Folding, fact: DeliveryFact, context: FoldContext
       );
     case "snoozed": {
       if (attempt.state !== "sent") return folding;
-      const waitMs = Math.min(fact.retryAfterMs ?? context.retry.snooze_seconds * 1000, SNOOZE_MAX_MS);
+      const asked = fact.retryAfterMs;
+      const waitMs =
+        asked === null
+          ? context.retry.snooze_seconds * 1000
+          : Math.min(Math.max(asked, SNOOZE_MIN_MS), SNOOZE_MAX_MS);
       return withAttempt(folding, context, {
         state: "snoozed",
         deliverAtMs: context.nowMs + waitMs,

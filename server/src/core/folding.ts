@@ -120,10 +120,16 @@ export function withAttempt(folding: Folding, context: FoldContext, patch: Parti
   };
 }
 
+/** How long the run may be silent by its own word; null without one. A heartbeat without a promise renews the last. */
+export function promisedSilenceMs(attempt: RunAttempt): number | null {
+  if (attempt.silentAtMs === null || attempt.lastHeartbeatAtMs === null) return null;
+  return attempt.silentAtMs - attempt.lastHeartbeatAtMs;
+}
+
 /** When silence means loss. Time in which nobody listened here does not count against the run. */
 export function silentFrom(attempt: RunAttempt, context: FoldContext): number {
-  if (attempt.silentAtMs === null || attempt.lastHeartbeatAtMs === null) return Number.POSITIVE_INFINITY;
-  const promisedMs = attempt.silentAtMs - attempt.lastHeartbeatAtMs;
+  const promisedMs = promisedSilenceMs(attempt);
+  if (attempt.silentAtMs === null || promisedMs === null) return Number.POSITIVE_INFINITY;
   return Math.max(attempt.silentAtMs, context.listeningSinceMs + promisedMs);
 }
 

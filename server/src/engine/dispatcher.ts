@@ -46,6 +46,8 @@ interface DispatcherState {
   context: DispatcherContext;
   stopped: boolean;
   taking: boolean;
+  /** The last look into the outbox; pending while `taking`. */
+  taken: Promise<void>;
   wanted: boolean;
   inFlight: Set<Promise<void>>;
   cancelPoll: () => void;
@@ -56,35 +58,47 @@ export function startDispatcher(context: DispatcherContext): Dispatcher {
     context,
     stopped: false,
     taking: false,
+    taken: Promise.resolve(),
     wanted: true,
     inFlight: new Set(),
     cancelPoll: () => {},
   };
-  void take(state);
+  take(state);
   return {
     wake() {
       state.wanted = true;
-      void take(state);
+      take(state);
     },
     async stop(deadlineMs) {
       state.stopped = true;
       state.cancelPoll();
       const { promise, resolve } = Promise.withResolvers<void>();
       const cancel = context.clock.at(context.clock.nowMs() + deadlineMs, resolve);
-      await Promise.race([promise, Promise.allSettled(state.inFlight)]);
+      await Promise.race([promise, drained(state)]);
       cancel();
     },
   };
 }
 
-async function take(state: DispatcherState): Promise<void> {
+/** What was taken from the outbox is posted and recorded too, also when it was taken at the last moment. */
+async function drained(state: DispatcherState): Promise<void> {
+  await state.taken;
+  await Promise.allSettled(state.inFlight);
+}
+
+function take(state: DispatcherState): void {
   if (state.taking || state.stopped) return;
   state.taking = true;
+  state.taken = takeAll(state);
+}
+
+async function takeAll(state: DispatcherState): Promise<void> {
   try {
     while (state.wanted && !state.stopped && state.inFlight.size < MAX_IN_FLIGHT) {
       state.wanted = false;
       const messages = await state.context.outbox.take(MAX_IN_FLIGHT - state.inFlight.size);
-      if (messages.length === 0) break;
+      // None yet; but a wake-up that came during the look is not lost.
+      if (messages.length === 0) continue;
       state.wanted = true;
       await deliverAll(state, messages);
     }
@@ -102,7 +116,7 @@ function armPoll(state: DispatcherState): void {
   const { clock } = state.context;
   state.cancelPoll = clock.at(clock.nowMs() + POLL_MS, () => {
     state.wanted = true;
-    void take(state);
+    take(state);
   });
 }
 
@@ -122,7 +136,7 @@ async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Pro
       .catch(context.onError)
       .finally(() => {
         state.inFlight.delete(flight);
-        if (state.wanted) void take(state);
+        if (state.wanted) take(state);
       });
     state.inFlight.add(flight);
   }

@@ -36,8 +36,9 @@ export type CallbackVerdict =
   | { verdict: "foreign_tasks"; taskIds: string[] };
 
 /**
- * Records a callback, once per attempt. The share lock on the execution waits for a cycle that is
- * just replacing the attempt, so a callback that is answered "taken" is folded in, never dropped.
+ * Records a callback, once per attempt. The key share lock on the execution waits for a cycle that may
+ * be replacing the attempt or cancelling the execution, and for no other, so a callback that is
+ * answered "taken" is folded in, never dropped.
  */
 export async function recordCallback(
   db: Queryable,
@@ -52,7 +53,7 @@ export async function recordCallback(
   for (let attempt = 1; ; attempt++) {
     const { rows } = await db.query(
       `with execution as (
-         select status, attempts from workflow_orchestration where execution_id = $1 for share),
+         select status, attempts from workflow_orchestration where execution_id = $1 for key share),
        foreigner as (
          select array_agg(named) as ids from unnest($5::uuid[]) named
           where not exists (select from attempts a

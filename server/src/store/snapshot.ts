@@ -59,8 +59,9 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
 }
 
 /**
- * Runs whose time has come: those at work, all of them; those between attempts, only as many of each
- * workflow as could start, and none of a paused one, so that a pile of them hides nobody.
+ * Locks the runs that this cycle may replace or cancel, and so shut out their callbacks until it
+ * commits. Runs whose time has come: those at work, all of them; those between attempts, only as many of each
+ * workflow as could start, and none of a paused one, so that a pile of them hides nobody. Runs that are to be cancelled.
  */
 async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
   const { rows } = await tx.query(
@@ -73,7 +74,11 @@ async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
            select e.execution_id from workflow_orchestration e
             where e.workflow_type = w.workflow_type and e.status = 'ERROR_RECOVERY' and e.due_at <= $1
             order by e.due_at limit $3) retry
-          where not w.paused))
+          where not w.paused)
+        union all
+        select execution_id from facts where kind = 'cancel_execution'
+        union all
+        select t.execution_id from facts f join tasks t on t.task_id = f.task_id where f.kind = 'cancel_task')
       order by execution_id for update`,
     [new Date(nowMs), MAX_DUE_RUNS, MAX_RETRIES_PER_WORKFLOW],
   );

@@ -206,8 +206,10 @@ export async function rankOf(
 ): Promise<Ranked> {
   const own = score(task, nowMs, ageing);
   const levels = Array.from({ length: 101 }, (_, priority) => priority);
-  // A task of another level is ahead if it has reached this score by now, that is, if it is old enough.
-  const agedBefore = levels.map((priority) => new Date(nowMs - ageToReach(own, priority, ageing)));
+  // A task of another level is ahead if it has passed this score by now: at once, or by being old enough.
+  const agedBefore = levels.map(
+    (priority) => new Date(priority * 10 > own ? nowMs + 1 : nowMs - ageToReach(own, priority, ageing)),
+  );
   const { rows } = await db.query(
     `select coalesce(sum(ahead), 0)::int as ahead from unnest($1::int[], $2::timestamptz[]) as level (priority, aged_before)
       cross join lateral (

@@ -1,5 +1,5 @@
 /** Tasks: enqueuing new ones and reading those there are. Never changes one that exists. */
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { didYouMean, type NewTask, Problem, type TaskStatus } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import { canonicalJson } from "#core/canonical.ts";
@@ -29,7 +29,9 @@ export async function enqueue(
     await refuseUnknownWorkflows(tx, tasks, pathOf);
     const { rows } = await tx.query("select orchestrator_now() as now");
     const nowMs: number = rows[0]?.now;
-    const candidates = tasks.map((task) => candidateOf(task, nowMs));
+    // Tasks of one request are of the same age: their ids, which rank among equals, keep their order.
+    const first = randomInt(2 ** 31);
+    const candidates = tasks.map((task, i) => candidateOf(task, nowMs, first + i));
     const firstByKey = firstOfEachKey(candidates);
     const fresh = candidates.filter((c) => c.key === null || firstByKey.get(c.key) === c);
     const inserted = await insertTasks(tx, fresh, actor, nowMs);
@@ -54,7 +56,7 @@ function candidateOf(task: TaskToEnqueue, nowMs: number): Candidate {
   const { idempotency_key: key, ...body } = task;
   const dueAtMs = Math.max(nowMs, task.not_before ? Date.parse(task.not_before) : nowMs);
   return {
-    taskId: uuidv7({ msecs: nowMs }),
+    taskId: uuidv7({ msecs: nowMs, seq }),
     task,
     key: key ?? null,
     hash: createHash("sha256").update(canonicalJson(body)).digest(),
