@@ -1,5 +1,5 @@
 /** The sub-workflows that run in this very process: dispatched by signed webhooks, like any other. */
-import { createHmac } from "node:crypto";
+import { createHmac, type KeyObject } from "node:crypto";
 import { CONTENT_PIPELINE, contentPipeline } from "@master-orchestrator/content-pipeline";
 import type { Workflow } from "@master-orchestrator/sdk";
 import type { Config } from "#config.ts";
@@ -19,7 +19,7 @@ export interface BuiltIn {
 export async function openBuiltIns(parts: {
   db: Database;
   config: Config;
-  tokenSecret: Buffer;
+  tokenSecret: KeyObject;
   log: Log;
 }): Promise<BuiltIn[]> {
   const { db, config, tokenSecret, log } = parts;
@@ -52,6 +52,6 @@ export function builtInTargets(builtIns: readonly BuiltIn[], url: string): Map<s
 }
 
 /** The same in every replica, and stored nowhere. */
-function secretOf(tokenSecret: Buffer, workflowType: string): string {
+function secretOf(tokenSecret: KeyObject, workflowType: string): string {
   return `whsec_${createHmac("sha256", tokenSecret).update(`built-in:${workflowType}`).digest("base64")}`;
 }

@@ -1,4 +1,5 @@
 /** Builds and wires everything; nowhere else does. Knows no process: no environment, no signals, no exit. */
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { Problem } from "@master-orchestrator/contract";
 import type { FastifyInstance } from "fastify";
 import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
@@ -33,6 +34,7 @@ import { awaitDatabase, type Database, openDatabase } from "#store/database.ts";
 import { migrate } from "#store/migrate.ts";
 import { ensureOrchestrator } from "#store/orchestrator.ts";
 import { type Outbox, openOutbox } from "#store/outbox.ts";
+import { openRecorder } from "#store/recorder.ts";
 import manifest from "../package.json" with { type: "json" };
 
 /** Connections of this process; the fleet's limit is the policy's. */
@@ -70,7 +72,7 @@ interface Foundation {
   db: Database;
   outbox: Outbox;
   outbound: Outbound;
-  tokenSecret: Buffer;
+  tokenSecret: KeyObject;
   generatedAdminKey: string | null;
   authenticator: Authenticator;
   builtIns: BuiltIn[];
@@ -131,7 +133,7 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
     await awaitDatabase(db, DATABASE_DEADLINE_MS);
     const migrations = await migrate(db);
     if (migrations.length > 0) log.info("The schema was brought up to date", { migrations });
-    const { tokenSecret } = await ensureOrchestrator(db);
+    const tokenSecret = createSecretKey((await ensureOrchestrator(db)).tokenSecret);
     await ensurePolicy(db, config);
     const generatedAdminKey = config.adminKey === null ? await ensureAdminKey(db, config.dataDir) : null;
     const authenticator = createAuthenticator({
@@ -219,11 +221,12 @@ function buildRoutes(foundation: Foundation): Route[] {
     throw new Problem("unavailable", "the orchestrator is starting", "Try again in a second.");
   };
   const wake = () => late.loop?.wake();
-  const requests = { db, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
+  const recorder = openRecorder(db);
+  const requests = { db, recorder, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
   return [
     ...taskRoutes(requests),
     ...executionRoutes(requests),
-    ...attemptRoutes({ db, wake, nowMs: clock.nowMs }),
+    ...attemptRoutes({ db, recorder, wake, nowMs: clock.nowMs }),
     ...orchestratorRoutes({
       db,
       wake,

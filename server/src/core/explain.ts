@@ -23,7 +23,7 @@ export interface GateVerdict {
 }
 
 const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: string }[] = [
-  { gate: "due", closedBy: ["not_due", "backoff"], open: "its time has come" },
+  { gate: "due", closedBy: ["not_due", "backoff", "snoozed"], open: "its time has come" },
   { gate: "orchestrator", closedBy: ["orchestrator_paused"], open: "the orchestrator is not paused" },
   {
     gate: "workflow",
@@ -36,7 +36,7 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
     open: "the workflow has a free slot",
   },
   { gate: "total_concurrency", closedBy: ["concurrency_total"], open: "there is a free slot in all" },
-  { gate: "turn", closedBy: ["awaiting_decision", "decision_limit"], open: "it is its turn" },
+  { gate: "turn", closedBy: ["awaiting_decision", "decision_limit", "runs_alone"], open: "it is its turn" },
 ];
 
 /** Why it waits; null for a task that does not. */

@@ -25,7 +25,7 @@ export function plan(snapshot: Snapshot): Plan {
   const folded = foldRuns(snapshot, context);
   const tasks = changeTasks(snapshot);
   const restarts = dueForRestart(folded.runs, snapshot.nowMs);
-  const admitted = admit(withoutChanged(snapshot, tasks), restarts, folded.occupied);
+  const admitted = admit(withChanged(snapshot, tasks), restarts, folded.occupied);
   const advances = mergeResumed(folded.advances, admitted, context);
   return {
     decisions: [
@@ -87,14 +87,15 @@ function dueForRestart(runs: readonly Run[], nowMs: number): Run[] {
 /** What was asked of tasks that no run carries, and what has become due. */
 function changeTasks(snapshot: Snapshot): Decision[] {
   const decisions: Decision[] = [];
-  const settled = new Set<string>();
+  // Requests are carried out in their order, each upon what the one before has left.
+  const named = new Map(snapshot.namedTasks.map((task) => [task.taskId, task]));
   const change = (taskChange: TaskChange) => {
-    if (settled.has(taskChange.taskId)) return;
-    assertTaskStep(taskChange.from, taskChange.to);
-    settled.add(taskChange.taskId);
+    const { taskId, from, to } = taskChange;
+    assertTaskStep(from, to);
+    const task = named.get(taskId);
+    if (task) named.set(taskId, { ...task, status: to });
     decisions.push({ kind: "change_task", change: taskChange });
   };
-  const named = new Map(snapshot.namedTasks.map((task) => [task.taskId, task]));
   for (const fact of snapshot.facts) {
     if (!("taskId" in fact)) continue;
     const task = named.get(fact.taskId);
@@ -121,18 +122,24 @@ function changeTasks(snapshot: Snapshot): Decision[] {
     }
   }
   for (const task of snapshot.dueTasks) {
+    if ((named.get(task.taskId) ?? task).status !== task.status) continue;
     const reason = task.status === "scheduled" ? "its time has come" : "its wait after a failure is over";
     change({ taskId: task.taskId, from: task.status, to: "queued", reason, actor: "orchestrator" });
   }
   return decisions;
 }
 
-/** A task that this very plan cancels is not admitted by it. */
-function withoutChanged(snapshot: Snapshot, decisions: readonly Decision[]): Snapshot {
+/** A task that this very plan cancels is not admitted by it; a new priority counts at once. */
+function withChanged(snapshot: Snapshot, decisions: readonly Decision[]): Snapshot {
   const gone = new Set(decisions.flatMap((d) => (d.kind === "change_task" ? [d.change.taskId] : [])));
-  if (gone.size === 0) return snapshot;
+  const priorities = new Map(
+    decisions.flatMap((d) => (d.kind === "set_priority" ? [[d.taskId, d.priority] as const] : [])),
+  );
+  if (gone.size + priorities.size === 0) return snapshot;
   const lanes = snapshot.lanes.map((lane) => {
-    const heads = lane.heads.filter((task) => !gone.has(task.taskId));
+    const heads = lane.heads
+      .filter((task) => !gone.has(task.taskId))
+      .map((task) => ({ ...task, priority: priorities.get(task.taskId) ?? task.priority }));
     return { ...lane, heads, depth: lane.depth - (lane.heads.length - heads.length) };
   });
   return { ...snapshot, lanes };

@@ -10,10 +10,12 @@ import type { Database, Queryable } from "#store/database.ts";
 import type { Outbox } from "#store/outbox.ts";
 import { lockOrchestrator, MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS, readSnapshot } from "#store/snapshot.ts";
 
-export type Trigger = { kind: "wake" } | { kind: "tick"; boundaryMs: number };
+export type Trigger = { kind: "wake" } | { kind: "tick"; boundaryMs: number; intervalMs: number };
 
 export interface CycleOutcome {
   cycleId: string;
+  /** Of a tick that ran: its boundary, the newest one if several have gone by. */
+  boundaryMs: number | null;
   /** The database's time, which counts. */
   nowMs: number;
   /** False for a tick that is not due yet by the database's clock, or that another replica ran. */
@@ -33,12 +35,16 @@ export interface CycleContext {
 }
 
 /** Runs one cycle. What it decides is committed as a whole, together with its messages, or not at all. */
-export async function runCycle(context: CycleContext, trigger: Trigger): Promise<CycleOutcome> {
+export async function runCycle(context: CycleContext, asked: Trigger): Promise<CycleOutcome> {
   const startedMs = performance.now();
   return await context.db.transaction(async (tx) => {
     const locked = await lockOrchestrator(tx);
-    const cycleId = uuidv7({ msecs: locked.nowMs });
-    const idle = { cycleId, nowMs: locked.nowMs, ran: false, dispatched: 0, messages: 0, again: false };
+    const trigger = newest(asked, locked.nowMs);
+    const cycleId = uuidv7();
+    const idle = {
+      ...{ cycleId, nowMs: locked.nowMs, ran: false, dispatched: 0, messages: 0, again: false },
+      boundaryMs: null,
+    };
     if (trigger.kind === "tick") {
       const { boundaryMs } = trigger;
       if (locked.nowMs < boundaryMs) return { ...idle, nextDueMs: boundaryMs };
@@ -64,12 +70,20 @@ export async function runCycle(context: CycleContext, trigger: Trigger): Promise
     return {
       ...idle,
       ran: true,
+      boundaryMs: trigger.kind === "tick" ? trigger.boundaryMs : null,
       dispatched: applied.dispatched,
       messages: applied.messages.length,
       again: leftOver(snapshot, decisions),
       nextDueMs: await nextDue(tx, snapshot.nowMs),
     };
   });
+}
+
+/** Of boundaries that went by unseen (a machine that slept, a database that was away) only the last is run. */
+function newest(trigger: Trigger, nowMs: number): Trigger {
+  if (trigger.kind === "wake" || nowMs < trigger.boundaryMs) return trigger;
+  const missed = Math.floor((nowMs - trigger.boundaryMs) / trigger.intervalMs);
+  return { ...trigger, boundaryMs: trigger.boundaryMs + missed * trigger.intervalMs };
 }
 
 /** A bound was reached, or tasks have joined the queue only now. Runs that stay held ask for no hurry. */

@@ -1,10 +1,12 @@
 /** Posts messages from the outbox to sub-workflows and records how it went. Never decides what that means. */
+import type { KeyObject } from "node:crypto";
 import type { Callback } from "@master-orchestrator/contract";
 import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
 import type { Database } from "#store/database.ts";
 import { type Delivery, wantedDeliveries } from "#store/deliveries.ts";
 import { type DeliveryOutcome, recordCallback, recordDeliveries } from "#store/facts.ts";
+import { groupCommit } from "#store/group-commit.ts";
 import type { Outbox, TakenMessage } from "#store/outbox.ts";
 import { type Meaning, readAnswer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
@@ -26,7 +28,7 @@ export interface DispatcherContext {
   outbox: Outbox;
   outbound: Outbound;
   clock: Clock;
-  tokenSecret: Buffer;
+  tokenSecret: KeyObject;
   publicUrl: string;
   /** Where this process itself serves the built-in workflows, and the base of their callbacks. */
   builtIns: { baseUrl: string; targets: ReadonlyMap<string, BuiltInTarget> };
@@ -50,6 +52,7 @@ interface DispatcherState {
   taken: Promise<void>;
   wanted: boolean;
   inFlight: Set<Promise<void>>;
+  record(delivered: Delivered): Promise<undefined>;
   cancelPoll: () => void;
 }
 
@@ -61,6 +64,7 @@ export function startDispatcher(context: DispatcherContext): Dispatcher {
     taken: Promise.resolve(),
     wanted: true,
     inFlight: new Set(),
+    record: groupCommit((delivered) => recordAll(context, delivered), { maxItems: MAX_IN_FLIGHT }),
     cancelPoll: () => {},
   };
   take(state);
@@ -132,7 +136,7 @@ async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Pro
       unwanted.push(message);
       continue;
     }
-    const flight = deliver(context, message, delivery)
+    const flight = deliver(state, message, delivery)
       .catch(context.onError)
       .finally(() => {
         state.inFlight.delete(flight);
@@ -143,18 +147,40 @@ async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Pro
   if (unwanted.length > 0) await context.outbox.done(context.db, unwanted);
 }
 
-/** Posts one message and records the outcome together with the message's end. */
-async function deliver(context: DispatcherContext, message: TakenMessage, delivery: Delivery): Promise<void> {
-  const meaning = await post(context, delivery);
-  await context.db.transaction(async (tx) => {
-    const outcome =
-      meaning.outcome === "callback"
-        ? await recordAnswer(tx, delivery, meaning.callback)
-        : outcomeOf(delivery, meaning);
-    if (outcome) await recordDeliveries(tx, [outcome]);
-    await context.outbox.done(tx, [message]);
+/** Posts one message and hands in its outcome, to be recorded together with the message's end. */
+async function deliver(state: DispatcherState, message: TakenMessage, delivery: Delivery): Promise<void> {
+  const meaning = await post(state.context, delivery);
+  await state.record({ message, delivery, meaning });
+  state.context.onFacts();
+}
+
+interface Delivered {
+  message: TakenMessage;
+  delivery: Delivery;
+  meaning: Meaning;
+}
+
+/** One transaction for all that ended while the last one was being written. */
+async function recordAll({ db, outbox }: DispatcherContext, delivered: Delivered[]): Promise<undefined[]> {
+  await db.transaction(async (tx) => {
+    const outcomes: (DeliveryOutcome | null)[] = [];
+    for (const { delivery, meaning } of delivered) {
+      outcomes.push(
+        meaning.outcome === "callback"
+          ? await recordAnswer(tx, delivery, meaning.callback)
+          : outcomeOf(delivery, meaning),
+      );
+    }
+    await recordDeliveries(
+      tx,
+      outcomes.filter((outcome) => outcome !== null),
+    );
+    await outbox.done(
+      tx,
+      delivered.map((one) => one.message),
+    );
   });
-  context.onFacts();
+  return delivered.map(() => undefined);
 }
 
 async function post(context: DispatcherContext, delivery: Delivery): Promise<Meaning> {

@@ -133,15 +133,16 @@ function armTick(state: LoopState, atMs: number): void {
 async function tick(state: LoopState): Promise<void> {
   const { context, boundaryMs } = state;
   try {
-    const outcome = await exclusively(state, () => context.run({ kind: "tick", boundaryMs }));
+    const intervalMs = context.tickIntervalMs;
+    const outcome = await exclusively(state, () => context.run({ kind: "tick", boundaryMs, intervalMs }));
     if (outcome.nowMs < boundaryMs) {
-      // The database's clock is behind ours: its boundary has not come yet.
-      armTick(state, context.clock.nowMs() + Math.max(1, boundaryMs - outcome.nowMs));
+      // The database's clock is behind ours, by a little or a lot: what counts is its next boundary.
+      state.boundaryMs = boundaryBefore(outcome.nowMs, intervalMs) + intervalMs;
+      armTick(state, context.clock.nowMs() + (state.boundaryMs - outcome.nowMs));
       return;
     }
-    if (outcome.ran) context.onTick(outcome, boundaryMs);
-    state.boundaryMs =
-      boundaryBefore(Math.max(outcome.nowMs, boundaryMs), context.tickIntervalMs) + context.tickIntervalMs;
+    if (outcome.boundaryMs !== null) context.onTick(outcome, outcome.boundaryMs);
+    state.boundaryMs = boundaryBefore(Math.max(outcome.nowMs, boundaryMs), intervalMs) + intervalMs;
     armTick(state, context.clock.nowMs() + (state.boundaryMs - outcome.nowMs));
     afterCycle(state, outcome);
   } catch (error) {

@@ -1,12 +1,12 @@
 /** The dispatch message of one attempt and its headers, as the contract words them. Sends nothing. */
-import { randomBytes } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import type { DispatchMessage, WebhookAuth } from "@master-orchestrator/contract";
 import { sign } from "@master-orchestrator/contract/signature";
 import type { Delivery } from "#store/deliveries.ts";
 import { executionToken } from "./tokens.ts";
 
 export interface MessageContext {
-  tokenSecret: Buffer;
+  tokenSecret: KeyObject;
   /** Base of the callback and gateway addresses, without a trailing slash. */
   baseUrl: string;
   signingSecret: string | null;

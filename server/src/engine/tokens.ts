@@ -1,5 +1,5 @@
 /** Execution tokens: derived from the installation's secret, so that none has to be stored. */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 
 export interface AttemptIdentity {
   executionId: string;
@@ -7,13 +7,13 @@ export interface AttemptIdentity {
 }
 
 /** `moe_<execution>_<attempt>_<mac>`: the same for every delivery of one attempt. */
-export function executionToken(secret: Buffer, { executionId, attempt }: AttemptIdentity): string {
+export function executionToken(secret: KeyObject, { executionId, attempt }: AttemptIdentity): string {
   const id = executionId.replaceAll("-", "");
   return `moe_${id}_${attempt}_${mac(secret, id, String(attempt)).toString("base64url")}`;
 }
 
 /** Whose token it is, or null if it is not one of ours. Constant time in the secret part. */
-export function readExecutionToken(secret: Buffer, token: string): AttemptIdentity | null {
+export function readExecutionToken(secret: KeyObject, token: string): AttemptIdentity | null {
   const parts = /^moe_([0-9a-f]{32})_(\d{1,4})_([A-Za-z0-9_-]{43})$/.exec(token);
   if (!parts) return null;
   const [, id, attempt, given] = parts as unknown as [string, string, string, string];
@@ -22,6 +22,6 @@ export function readExecutionToken(secret: Buffer, token: string): AttemptIdenti
   return { executionId, attempt: Number(attempt) };
 }
 
-function mac(secret: Buffer, id: string, attempt: string): Buffer {
+function mac(secret: KeyObject, id: string, attempt: string): Buffer {
   return createHmac("sha256", secret).update(`execution:${id}:${attempt}`).digest();
 }

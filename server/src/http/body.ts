@@ -93,9 +93,10 @@ function readBytes(message: IncomingMessage, limit: number): Promise<Uint8Array>
     });
     message.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     message.once("error", reject);
-    message.once("close", () =>
-      reject(new Problem("invalid_request", "the body was cut off", "Send the whole body.")),
-    );
+    message.once("close", () => {
+      if (message.complete) return;
+      reject(new Problem("invalid_request", "the body was cut off", "Send the whole body."));
+    });
     if (Number(message.headers["content-length"] ?? 0) > limit) refuse();
   });
 }

@@ -40,7 +40,7 @@ export async function applyDecisions(
     decisions.filter((d): d is Extract<Decision, { kind: K }> => d.kind === kind);
   const advances = of("advance");
   const dispatches = of("dispatch").map(
-    (dispatch): OpenedDispatch => ({ ...dispatch, executionId: uuidv7({ msecs: nowMs }) }),
+    (dispatch): OpenedDispatch => ({ ...dispatch, executionId: uuidv7() }),
   );
   const retries = of("retry");
   const transitions: TransitionRow[] = [];

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Callback } from "@master-orchestrator/contract";
 import { canonicalJson } from "#core/canonical.ts";
-import type { Queryable } from "./database.ts";
+import type { Queryable, Row } from "./database.ts";
 
 const LIVE = "('DISPATCHING', 'MONITORING', 'ERROR_RECOVERY')";
 
@@ -35,53 +35,107 @@ export type CallbackVerdict =
   | { verdict: "ahead"; attempt: number }
   | { verdict: "foreign_tasks"; taskIds: string[] };
 
-/**
- * Records a callback, once per attempt. The key share lock on the execution waits for a cycle that may
- * be replacing the attempt or cancelling the execution, and for no other, so a callback that is
- * answered "taken" is folded in, never dropped.
- */
+export interface CallbackReport {
+  executionId: string;
+  callback: Callback;
+}
+
+/** Records one callback; see `recordCallbacks`. */
 export async function recordCallback(
   db: Queryable,
   executionId: string,
   callback: Callback,
 ): Promise<CallbackVerdict> {
-  const digest = createHash("sha256")
+  const [verdict] = await recordCallbacks(db, [{ executionId, callback }]);
+  return verdict as CallbackVerdict;
+}
+
+/**
+ * Records callbacks, each once per attempt; no two of one attempt in one call. The key share lock on
+ * the executions waits for a cycle that may be replacing an attempt or cancelling an execution, and
+ * for no other, so a callback that is answered "taken" is folded in, never dropped.
+ */
+export async function recordCallbacks(
+  db: Queryable,
+  reports: readonly CallbackReport[],
+): Promise<CallbackVerdict[]> {
+  const digests = reports.map(digestOf);
+  const { rows } = await db.query(
+    `with report as (
+       select * from jsonb_to_recordset($1::jsonb)
+         as r (position int, execution_id uuid, attempt int, digest text, callback jsonb, named uuid[])),
+     execution as (
+       select execution_id, status in ${LIVE} as live, attempts from workflow_orchestration
+        where execution_id in (select execution_id from report) order by execution_id for key share),
+     checked as (
+       select report.*, execution.live, execution.attempts,
+              (select array_agg(named) from unnest(report.named) named
+                where not exists (select from attempts a where a.execution_id = report.execution_id
+                                     and a.attempt = report.attempt and named = any(a.task_ids))) as foreigners
+         from report join execution using (execution_id)),
+     first as (
+       insert into callbacks (execution_id, attempt, digest)
+       select execution_id, attempt, decode(digest, 'hex') from checked
+        where live and attempt = attempts and foreigners is null
+       on conflict do nothing returning execution_id, attempt),
+     fact as (
+       insert into facts (kind, execution_id, attempt, data)
+       select 'callback', execution_id, attempt, jsonb_build_object('callback', callback)
+         from checked join first using (execution_id, attempt))
+     select checked.position, checked.live, checked.attempts, checked.foreigners,
+            first.execution_id is not null as taken, known.digest as known
+       from checked left join first using (execution_id, attempt)
+       left join callbacks known using (execution_id, attempt)`,
+    [JSON.stringify(reports.map((report, i) => reportRow(report, i, digests[i] as Buffer)))],
+  );
+  const found = new Map(rows.map((row) => [row.position, row]));
+  return await Promise.all(
+    reports.map(async (report, i) => {
+      const verdict = verdictOn(report, digests[i] as Buffer, found.get(i));
+      // A twin was being written at the same moment: now it is there to be compared with.
+      return verdict ?? verdictAfterTwin(db, report, digests[i] as Buffer);
+    }),
+  );
+}
+
+function digestOf({ executionId, callback }: CallbackReport): Buffer {
+  return createHash("sha256")
     .update(canonicalJson({ ...callback, execution_id: executionId }))
     .digest();
-  const named = (callback.items ?? []).map((item) => item.task_id);
-  // A second try sees what a concurrent twin of this callback has just committed.
-  for (let attempt = 1; ; attempt++) {
-    const { rows } = await db.query(
-      `with execution as (
-         select status, attempts from workflow_orchestration where execution_id = $1 for key share),
-       foreigner as (
-         select array_agg(named) as ids from unnest($5::uuid[]) named
-          where not exists (select from attempts a
-                             where a.execution_id = $1 and a.attempt = $2 and named = any(a.task_ids))),
-       first as (
-         insert into callbacks (execution_id, attempt, digest)
-         select $1, $2, $3 from execution, foreigner
-          where execution.attempts = $2 and execution.status in ${LIVE} and foreigner.ids is null
-         on conflict do nothing returning attempt),
-       fact as (
-         insert into facts (kind, execution_id, attempt, data)
-         select 'callback', $1, first.attempt, jsonb_build_object('callback', $4::jsonb) from first)
-       select execution.status, execution.attempts, foreigner.ids as foreigners,
-              exists (select from first) as taken,
-              (select digest from callbacks where execution_id = $1 and attempt = $2) as known
-         from execution, foreigner`,
-      [executionId, callback.attempt, digest, JSON.stringify(callback), named],
-    );
-    const row = rows[0];
-    if (!row) return { verdict: "unknown_execution" };
-    if (row.taken) return { verdict: "taken" };
-    if (row.known) return { verdict: digest.equals(row.known) ? "duplicate" : "stale" };
-    if (callback.attempt > row.attempts) return { verdict: "ahead", attempt: row.attempts };
-    const live = !["COMPLETED", "FAILED", "CANCELLED"].includes(row.status);
-    if (callback.attempt < row.attempts || !live) return { verdict: "stale" };
-    if (row.foreigners) return { verdict: "foreign_tasks", taskIds: row.foreigners };
-    if (attempt === 2) return { verdict: "stale" };
-  }
+}
+
+function reportRow({ executionId, callback }: CallbackReport, position: number, digest: Buffer) {
+  return {
+    position,
+    execution_id: executionId,
+    attempt: callback.attempt,
+    digest: digest.toString("hex"),
+    callback,
+    named: (callback.items ?? []).map((item) => item.task_id),
+  };
+}
+
+/** Null where the callback could be taken and yet was not: somebody else's is just being committed. */
+function verdictOn(report: CallbackReport, digest: Buffer, row: Row | undefined): CallbackVerdict | null {
+  const { attempt } = report.callback;
+  if (!row) return { verdict: "unknown_execution" };
+  if (row.taken) return { verdict: "taken" };
+  if (row.known) return { verdict: digest.equals(row.known) ? "duplicate" : "stale" };
+  if (attempt > row.attempts) return { verdict: "ahead", attempt: row.attempts };
+  if (attempt < row.attempts || !row.live) return { verdict: "stale" };
+  return row.foreigners ? { verdict: "foreign_tasks", taskIds: row.foreigners } : null;
+}
+
+async function verdictAfterTwin(
+  db: Queryable,
+  { executionId, callback }: CallbackReport,
+  digest: Buffer,
+): Promise<CallbackVerdict> {
+  const { rows } = await db.query("select digest from callbacks where execution_id = $1 and attempt = $2", [
+    executionId,
+    callback.attempt,
+  ]);
+  return { verdict: rows[0] && digest.equals(rows[0].digest) ? "duplicate" : "stale" };
 }
 
 export type AttemptVerdict = "recorded" | "stale" | "unknown_execution";
@@ -96,26 +150,74 @@ async function attemptVerdict(db: Queryable, executionId: string, attempt: numbe
   return rows[0].current ? "recorded" : "stale";
 }
 
-/** Claims an attempt. Returns the claimant that counts: the first one. */
+export interface Claim {
+  executionId: string;
+  attempt: number;
+  claimant: string;
+}
+
+export interface ClaimVerdict {
+  verdict: AttemptVerdict;
+  /** The claimant that counts: the first one. */
+  claimant: string;
+}
+
+/** Claims attempts; no two of one attempt in one call. */
+export async function recordClaims(db: Queryable, claims: readonly Claim[]): Promise<ClaimVerdict[]> {
+  const { rows } = await db.query(
+    `with wanted as (
+       select w.*, e.attempts = w.attempt and e.status in ${LIVE} as current
+         from jsonb_to_recordset($1::jsonb) as w (position int, execution_id uuid, attempt int, claimant text)
+         join workflow_orchestration e using (execution_id)),
+     first as (
+       insert into claims (execution_id, attempt, claimant)
+       select execution_id, attempt, claimant from wanted where current
+       on conflict do nothing returning execution_id, attempt, claimant),
+     fact as (
+       insert into facts (kind, execution_id, attempt) select 'claim', execution_id, attempt from first)
+     select wanted.position, wanted.current, coalesce(first.claimant, known.claimant) as claimant
+       from wanted left join first using (execution_id, attempt)
+       left join claims known using (execution_id, attempt)`,
+    [
+      JSON.stringify(
+        claims.map(({ executionId, attempt, claimant }, position) => ({
+          position,
+          execution_id: executionId,
+          attempt,
+          claimant,
+        })),
+      ),
+    ],
+  );
+  const found = new Map(rows.map((row) => [row.position, row]));
+  return await Promise.all(
+    claims.map(async (claim, i) => {
+      const row = found.get(i);
+      if (!row) return { verdict: "unknown_execution", claimant: claim.claimant };
+      if (!row.current) return { verdict: "stale", claimant: claim.claimant };
+      // Another claim was being written at the same moment: now it is there.
+      return { verdict: "recorded", claimant: row.claimant ?? (await claimantOf(db, claim)) };
+    }),
+  );
+}
+
+/** Claims one attempt; see `recordClaims`. */
 export async function recordClaim(
   db: Queryable,
   executionId: string,
   attempt: number,
   claimant: string,
-): Promise<{ verdict: AttemptVerdict; claimant: string }> {
-  const verdict = await attemptVerdict(db, executionId, attempt);
-  if (verdict !== "recorded") return { verdict, claimant };
-  const { rows } = await db.query(
-    `with first as (
-       insert into claims (execution_id, attempt, claimant) values ($1, $2, $3)
-       on conflict (execution_id, attempt) do update set claimant = claims.claimant
-       returning claimant, xmax = 0 as inserted),
-     fact as (
-       insert into facts (kind, execution_id, attempt) select 'claim', $1, $2 from first where inserted)
-     select claimant from first`,
-    [executionId, attempt, claimant],
-  );
-  return { verdict, claimant: rows[0]?.claimant };
+): Promise<ClaimVerdict> {
+  const [verdict] = await recordClaims(db, [{ executionId, attempt, claimant }]);
+  return verdict as ClaimVerdict;
+}
+
+async function claimantOf(db: Queryable, { executionId, attempt }: Claim): Promise<string> {
+  const { rows } = await db.query("select claimant from claims where execution_id = $1 and attempt = $2", [
+    executionId,
+    attempt,
+  ]);
+  return rows[0]?.claimant;
 }
 
 export interface Heartbeat {

@@ -1,10 +1,9 @@
 /** Tasks: enqueuing new ones and reading those there are. Never changes one that exists. */
-import { createHash, randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 import { didYouMean, type NewTask, Problem, type TaskStatus } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import { canonicalJson } from "#core/canonical.ts";
 import type { Database, Queryable, Row } from "./database.ts";
-import { insertTransitions } from "./transitions.ts";
 
 export interface Enqueued {
   taskId: string;
@@ -26,133 +25,152 @@ export async function enqueue(
   pathOf = (position: number) => `/tasks/${position}`,
 ): Promise<Enqueued[]> {
   return await db.transaction(async (tx) => {
-    await refuseUnknownWorkflows(tx, tasks, pathOf);
-    const { rows } = await tx.query("select orchestrator_now() as now");
-    const nowMs: number = rows[0]?.now;
-    // Tasks of one request are of the same age: their ids, which rank among equals, keep their order.
-    const first = randomInt(2 ** 31);
-    const candidates = tasks.map((task, i) => candidateOf(task, nowMs, first + i));
-    const firstByKey = firstOfEachKey(candidates);
-    const fresh = candidates.filter((c) => c.key === null || firstByKey.get(c.key) === c);
-    const inserted = await insertTasks(tx, fresh, actor, nowMs);
-    const known = await tasksByKey(
+    const outcomes = await insertEach(
       tx,
-      fresh.flatMap((c) => (c.key !== null && !inserted.has(c.taskId) ? [c.key] : [])),
+      tasks.map((task) => ({ task, actor })),
     );
-    return candidates.map((candidate, i) => outcomeOf(candidate, pathOf(i), inserted, firstByKey, known));
+    return await Promise.all(outcomes.map((outcome, i) => accepted(tx, outcome, pathOf(i))));
   });
+}
+
+/** Enqueues single tasks of different callers, each for itself. */
+export async function enqueueEach(
+  db: Queryable,
+  requests: readonly EnqueueRequest[],
+): Promise<EnqueueOutcome[]> {
+  return await insertEach(db, requests);
+}
+
+export interface EnqueueRequest {
+  task: TaskToEnqueue;
+  actor: string;
+}
+
+/** What became of one task: it is there, now or before, or it was refused. */
+export type EnqueueOutcome =
+  | { kind: "enqueued"; enqueued: Enqueued }
+  | { kind: "unknown_workflow"; workflowType: string }
+  | { kind: "conflict"; key: string };
+
+/** The outcome as an answer; throws the Problem that it stands for. */
+export async function accepted(db: Queryable, outcome: EnqueueOutcome, path: string): Promise<Enqueued> {
+  switch (outcome.kind) {
+    case "enqueued":
+      return outcome.enqueued;
+    case "unknown_workflow":
+      throw await unknownWorkflow(db, outcome.workflowType, path);
+    case "conflict": {
+      const message = "belongs to a task with another body";
+      throw new Problem(
+        "idempotency_conflict",
+        `the idempotency key "${outcome.key}" ${message}`,
+        "Send the same body again, or choose another key for another task.",
+        { errors: [{ path: `${path}/idempotency_key`, message }] },
+      );
+    }
+  }
+}
+
+async function insertEach(db: Queryable, requests: readonly EnqueueRequest[]): Promise<EnqueueOutcome[]> {
+  const candidates = requests.map(candidateOf);
+  const firstByKey = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    if (candidate.key !== null && !firstByKey.has(candidate.key)) firstByKey.set(candidate.key, candidate);
+  }
+  const fresh = candidates.filter((c) => c.key === null || firstByKey.get(c.key) === c);
+  const rows = await insertTasks(db, fresh);
+  const unseen = fresh.filter((c) => c.key !== null && isUnseen(rows.get(c.taskId)));
+  const late = await tasksByKey(
+    db,
+    unseen.map((c) => c.key as string),
+  );
+  return candidates.map((candidate) => {
+    const first = candidate.key === null ? candidate : (firstByKey.get(candidate.key) as Candidate);
+    const row = rows.get(first.taskId) as Row;
+    return outcomeOf(candidate, first, row, candidate.key === null ? undefined : late.get(candidate.key));
+  });
+}
+
+/** Neither inserted nor known: another connection has just committed the same key. */
+function isUnseen(row: Row | undefined): boolean {
+  return row?.registered && row.status === null && row.known_id === null;
+}
+
+function outcomeOf(candidate: Candidate, first: Candidate, row: Row, late: Row | undefined): EnqueueOutcome {
+  if (!row.registered) return { kind: "unknown_workflow", workflowType: candidate.task.workflow_type };
+  if (row.status !== null) {
+    const duplicate = candidate !== first;
+    if (duplicate && !candidate.hash.equals(first.hash)) return conflict(candidate);
+    return { kind: "enqueued", enqueued: { taskId: first.taskId, status: row.status, duplicate } };
+  }
+  const known = late ?? { task_id: row.known_id, status: row.known_status, request_hash: row.known_hash };
+  if (!candidate.hash.equals(known.request_hash)) return conflict(candidate);
+  return { kind: "enqueued", enqueued: { taskId: known.task_id, status: known.status, duplicate: true } };
+}
+
+function conflict(candidate: Candidate): EnqueueOutcome {
+  return { kind: "conflict", key: candidate.key as string };
 }
 
 interface Candidate {
   taskId: string;
   task: TaskToEnqueue;
+  actor: string;
   key: string | null;
   hash: Buffer;
-  status: TaskStatus;
-  dueAtMs: number;
 }
 
-function candidateOf(task: TaskToEnqueue, nowMs: number): Candidate {
+function candidateOf({ task, actor }: EnqueueRequest): Candidate {
   const { idempotency_key: key, ...body } = task;
-  const dueAtMs = Math.max(nowMs, task.not_before ? Date.parse(task.not_before) : nowMs);
-  return {
-    taskId: uuidv7({ msecs: nowMs, seq }),
-    task,
-    key: key ?? null,
-    hash: createHash("sha256").update(canonicalJson(body)).digest(),
-    status: dueAtMs > nowMs ? "scheduled" : "queued",
-    dueAtMs,
-  };
+  const hash = createHash("sha256").update(canonicalJson(body)).digest();
+  return { taskId: uuidv7(), task, actor, key: key ?? null, hash };
 }
 
-function firstOfEachKey(candidates: readonly Candidate[]): Map<string, Candidate> {
-  const first = new Map<string, Candidate>();
-  for (const candidate of candidates) {
-    if (candidate.key !== null && !first.has(candidate.key)) first.set(candidate.key, candidate);
-  }
-  return first;
-}
-
-function outcomeOf(
-  candidate: Candidate,
-  path: string,
-  inserted: ReadonlySet<string>,
-  firstByKey: ReadonlyMap<string, Candidate>,
-  known: ReadonlyMap<string, Row>,
-): Enqueued {
-  if (inserted.has(candidate.taskId)) {
-    return { taskId: candidate.taskId, status: candidate.status, duplicate: false };
-  }
-  const key = candidate.key as string;
-  const stored = known.get(key);
-  const twin = firstByKey.get(key) as Candidate;
-  const same = stored ? candidate.hash.equals(stored.request_hash) : candidate.hash.equals(twin.hash);
-  if (!same) {
-    throw new Problem(
-      "idempotency_conflict",
-      `the idempotency key "${key}" belongs to a task with another body`,
-      "Send the same body again, or choose another key for another task.",
-      {
-        errors: [{ path: `${path}/idempotency_key`, message: "belongs to a task with another body" }],
-      },
-    );
-  }
-  return stored
-    ? { taskId: stored.task_id, status: stored.status, duplicate: true }
-    : { taskId: twin.taskId, status: twin.status, duplicate: true };
-}
-
-async function insertTasks(
-  tx: Queryable,
-  candidates: readonly Candidate[],
-  actor: string,
-  nowMs: number,
-): Promise<Set<string>> {
-  const { rows } = await tx.query(
-    `insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
-        request_hash, created_by, created_at, due_at, aged_from, replay_of)
-     select n.task_id, n.workflow_type, n.content_type, n.priority, n.status, n.payload, n.idempotency_key,
-            decode(n.request_hash, 'hex'), $2, $3, n.due_at, n.due_at, n.replay_of
-       from jsonb_to_recordset($1::jsonb) as n (task_id uuid, workflow_type text, content_type text, priority int,
-              status text, payload jsonb, idempotency_key text, request_hash text, due_at timestamptz, replay_of uuid)
-     on conflict (idempotency_key) where idempotency_key is not null do nothing
-     returning task_id`,
+/** One statement: the tasks that are new, their first transition, and what is known of the others. */
+async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Promise<Map<string, Row>> {
+  const { rows } = await db.query(
+    `with moment as materialized (select orchestrator_now() as now),
+     candidate as (
+       select n.*, w.workflow_type is not null as registered, moment.now,
+              greatest(moment.now, n.not_before) as due_at
+         from jsonb_to_recordset($1::jsonb) as n (task_id uuid, workflow_type text, content_type text, priority int,
+                payload jsonb, idempotency_key text, request_hash text, not_before timestamptz, replay_of uuid,
+                actor text)
+        cross join moment left join workflows w using (workflow_type)),
+     inserted as (
+       insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
+           request_hash, created_by, created_at, due_at, aged_from, replay_of)
+       select task_id, workflow_type, content_type, priority,
+              case when due_at > now then 'scheduled' else 'queued' end, payload, idempotency_key,
+              decode(request_hash, 'hex'), actor, now, due_at, due_at, replay_of
+         from candidate where registered order by task_id
+       on conflict (idempotency_key) where idempotency_key is not null do nothing
+       returning task_id, status, created_by, created_at),
+     logged as (
+       insert into transitions (at, entity, entity_id, to_state, reason, actor)
+       select created_at, 'task', task_id, status, 'enqueued', created_by from inserted order by task_id)
+     select candidate.task_id, candidate.registered, inserted.status, known.task_id as known_id,
+            known.status as known_status, known.request_hash as known_hash
+       from candidate left join inserted using (task_id)
+       left join tasks known on known.idempotency_key = candidate.idempotency_key`,
     [
       JSON.stringify(
-        candidates.map(({ taskId, task, key, hash, status, dueAtMs }) => ({
+        candidates.map(({ taskId, task, actor, key, hash }) => ({
           task_id: taskId,
           workflow_type: task.workflow_type,
           content_type: task.content_type,
           priority: task.priority,
-          status,
           payload: task.payload,
           idempotency_key: key,
           request_hash: hash.toString("hex"),
-          due_at: new Date(dueAtMs),
+          not_before: task.not_before,
           replay_of: task.replayOf,
+          actor,
         })),
       ),
-      actor,
-      new Date(nowMs),
     ],
   );
-  const inserted = new Set<string>(rows.map((row) => row.task_id));
-  await insertTransitions(
-    tx,
-    candidates
-      .filter((candidate) => inserted.has(candidate.taskId))
-      .map(({ taskId, status }) => ({
-        entity: "task",
-        entityId: taskId,
-        from: null,
-        to: status,
-        reason: "enqueued",
-        actor,
-      })),
-    nowMs,
-    null,
-  );
-  return inserted;
+  return new Map(rows.map((row) => [row.task_id, row]));
 }
 
 async function tasksByKey(tx: Queryable, keys: readonly string[]): Promise<Map<string, Row>> {
@@ -164,23 +182,16 @@ async function tasksByKey(tx: Queryable, keys: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.idempotency_key, row]));
 }
 
-async function refuseUnknownWorkflows(
-  tx: Queryable,
-  tasks: readonly NewTask[],
-  pathOf: (position: number) => string,
-): Promise<void> {
-  const { rows } = await tx.query("select workflow_type from workflows order by workflow_type");
+async function unknownWorkflow(db: Queryable, type: string, path: string): Promise<Problem> {
+  const { rows } = await db.query("select workflow_type from workflows order by workflow_type limit 200");
   const known = rows.map((row) => row.workflow_type as string);
-  const position = tasks.findIndex((task) => !known.includes(task.workflow_type));
-  if (position < 0) return;
-  const type = (tasks[position] as NewTask).workflow_type;
   const meant = didYouMean(type, known);
   const message = `no workflow is registered as "${type}"${meant ? `; did you mean "${meant}"?` : ""}`;
-  throw new Problem(
+  return new Problem(
     "unknown_workflow",
     message,
     `Register it with PUT /api/v1/workflows/${type}, or use one of: ${known.slice(0, 20).join(", ") || "none yet"}.`,
-    { errors: [{ path: `${pathOf(position)}/workflow_type`, message }] },
+    { errors: [{ path: `${path}/workflow_type`, message }] },
   );
 }
 

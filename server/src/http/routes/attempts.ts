@@ -19,13 +19,8 @@ import { z } from "zod";
 import { checkpointsOf, saveCheckpoint } from "#store/checkpoints.ts";
 import type { Database } from "#store/database.ts";
 import { executionById } from "#store/execution-views.ts";
-import {
-  type AttemptVerdict,
-  type CallbackVerdict,
-  recordCallback,
-  recordClaim,
-  recordHeartbeat,
-} from "#store/facts.ts";
+import { type AttemptVerdict, type CallbackVerdict, recordHeartbeat } from "#store/facts.ts";
+import type { Recorder } from "#store/recorder.ts";
 import { findWorkflow } from "#store/workflows.ts";
 import { time } from "../present.ts";
 import { type Call, type Caller, defineRoute, type Route } from "../route.ts";
@@ -36,6 +31,7 @@ const TAG = "Sub-workflows";
 
 export interface AttemptRoutesContext {
   db: Database;
+  recorder: Recorder;
   /** A fact was recorded: let a cycle look. */
   wake(): void;
   nowMs(): number;
@@ -51,7 +47,7 @@ export function attemptRoutes(context: AttemptRoutesContext): Route[] {
   ];
 }
 
-function claimRoute({ db, wake }: AttemptRoutesContext): Route {
+function claimRoute({ recorder, wake }: AttemptRoutesContext): Route {
   return defineRoute({
     method: "POST",
     path: "/api/v1/executions/:execution_id/claim",
@@ -63,9 +59,10 @@ function claimRoute({ db, wake }: AttemptRoutesContext): Route {
     answers: { 200: ClaimAnswer },
     async handle({ params, body, caller }) {
       const attempt = attemptOf(caller, body.attempt);
-      const claim = await recordClaim(db, params.execution_id, attempt, body.claimant);
+      const { claimant } = body;
+      const claim = await recorder.claim({ executionId: params.execution_id, attempt, claimant });
       refuseStale(claim.verdict, attempt);
-      if (claim.claimant !== body.claimant) {
+      if (claim.claimant !== claimant) {
         throw new Problem(
           "already_claimed",
           `"${claim.claimant}" has claimed attempt ${attempt}`,
@@ -104,7 +101,7 @@ function heartbeatRoute({ db }: AttemptRoutesContext): Route {
 }
 
 function callbackRoute(context: AttemptRoutesContext): Route {
-  const { db, wake } = context;
+  const { recorder, wake } = context;
   return defineRoute({
     method: "POST",
     path: "/api/v1/executions/:execution_id/callback",
@@ -118,7 +115,7 @@ function callbackRoute(context: AttemptRoutesContext): Route {
       const { params, body } = call;
       await authenticateCallback(context, call);
       refuseOddCallback(params.execution_id, body);
-      const verdict = await recordCallback(db, params.execution_id, body);
+      const verdict = await recorder.callback({ executionId: params.execution_id, callback: body });
       const answer = callbackAnswer(verdict, body.attempt);
       if (answer.accepted) wake();
       return { status: 200, body: answer };

@@ -19,8 +19,9 @@ import {
 import { z } from "zod";
 import type { Database } from "#store/database.ts";
 import { recordTaskRequest } from "#store/facts.ts";
+import type { Recorder } from "#store/recorder.ts";
 import { deadLetterIds, listTasks, type TaskDetail, taskById, taskErrors } from "#store/task-views.ts";
-import { enqueue } from "#store/tasks.ts";
+import { accepted, enqueue } from "#store/tasks.ts";
 import { nextCursor, readCursor } from "../cursor.ts";
 import { explainTask } from "../explain.ts";
 import { taskError, taskSummary, time } from "../present.ts";
@@ -34,6 +35,7 @@ const READERS = ["viewer", "worker"] as const;
 
 export interface TaskRoutesContext {
   db: Database;
+  recorder: Recorder;
   /** A fact was recorded: let a cycle look. */
   wake(): void;
   /** Resolves when a cycle has folded in what was recorded before the call. */
@@ -49,7 +51,13 @@ export function taskRoutes(context: TaskRoutesContext): Route[] {
   ];
 }
 
-function enqueueRoutes({ db, wake }: TaskRoutesContext): Route[] {
+function enqueueRoutes({ db, recorder, wake }: TaskRoutesContext): Route[] {
+  // A batch is enqueued as a whole or not at all; single tasks of many callers share one commit.
+  const enqueueAll = async (tasks: NewTask[], actor: string, pathOf: (position: number) => string) => {
+    const [task] = tasks;
+    if (!task || tasks.length > 1) return enqueue(db, tasks, actor, pathOf);
+    return [await accepted(db, await recorder.enqueue({ task, actor }), pathOf(0))];
+  };
   return [
     defineRoute({
       method: "POST",
@@ -65,7 +73,7 @@ function enqueueRoutes({ db, wake }: TaskRoutesContext): Route[] {
         const tasks = many ? body.tasks : [body];
         const pathOf = (position: number) => (many ? `/tasks/${position}` : "");
         refuseLargePayloads(tasks, pathOf);
-        const enqueued = await enqueue(db, tasks, actorOf(caller), pathOf);
+        const enqueued = await enqueueAll(tasks, actorOf(caller), pathOf);
         wake();
         return {
           status: 202,

@@ -1,0 +1,36 @@
+/** The busy doors of the store: what many callers record at once is written together. */
+import type { Database } from "./database.ts";
+import {
+  type CallbackReport,
+  type CallbackVerdict,
+  type Claim,
+  type ClaimVerdict,
+  recordCallbacks,
+  recordClaims,
+} from "./facts.ts";
+import { groupCommit } from "./group-commit.ts";
+import { type EnqueueOutcome, type EnqueueRequest, enqueueEach } from "./tasks.ts";
+
+/** Bodies may have 1.5 MB each, so a group stays moderate. */
+const MAX_GROUP = 50;
+
+export interface Recorder {
+  callback(report: CallbackReport): Promise<CallbackVerdict>;
+  claim(claim: Claim): Promise<ClaimVerdict>;
+  enqueue(request: EnqueueRequest): Promise<EnqueueOutcome>;
+}
+
+export function openRecorder(db: Database): Recorder {
+  const maxItems = MAX_GROUP;
+  return {
+    callback: groupCommit((reports: CallbackReport[]) => recordCallbacks(db, reports), {
+      maxItems,
+      keyOf: ({ executionId, callback }) => `${executionId.toLowerCase()}:${callback.attempt}`,
+    }),
+    claim: groupCommit((claims: Claim[]) => recordClaims(db, claims), {
+      maxItems,
+      keyOf: ({ executionId, attempt }) => `${executionId.toLowerCase()}:${attempt}`,
+    }),
+    enqueue: groupCommit((requests: EnqueueRequest[]) => enqueueEach(db, requests), { maxItems }),
+  };
+}
