@@ -1,5 +1,6 @@
 /** The wire of the Master Orchestrator: what the outside relies on. Imports nothing of ours. */
 export * from "./dispatch.ts";
+export * from "./doctor.ts";
 export * from "./execution.ts";
 export * from "./orchestrator.ts";
 export * from "./policy.ts";

@@ -17,6 +17,7 @@ import { apiKeyRoutes } from "#http/routes/api-keys.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
 import { withDocs } from "#http/routes/docs.ts";
+import { doctorRoutes } from "#http/routes/doctor.ts";
 import { executionRoutes } from "#http/routes/executions.ts";
 import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
@@ -238,6 +239,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
     ...gatewayRoutes({ config, outbound, identify: authenticator.identify }),
+    ...doctorRoutes({ db, config }),
     ...articleRoutes({ db }),
     ...healthRoutes({ checks: { database: () => db.query("select 1"), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addControl } from "./control.ts";
 import { addDeadLetters } from "./dead-letters.ts";
+import { addDoctor } from "./doctor.ts";
 import { addEnqueue } from "./enqueue.ts";
 import { addExecutions } from "./executions.ts";
 import { addExplain } from "./explain.ts";
@@ -25,6 +26,7 @@ const GROUPS = [
   addPolicy,
   addWorkflows,
   addKeys,
+  addDoctor,
 ];
 
 /** Carries out one command line (without `node` and the file) and resolves with its exit code; never throws. */

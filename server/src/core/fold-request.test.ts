@@ -144,6 +144,17 @@ describe("cancelling a task of a run", () => {
     );
   });
 
+  it("that its last attempt gave back in this very cycle cancels it all the same", () => {
+    const run = aWorkingRun({ tasks: three(), attempt: { number: 3 } });
+    const { advance } = folded(run, aCallback(run, { status: "failed" }), cancelTask("b"), cancelTask("b"));
+    assert.deepEqual(
+      advance!.tasks.map((task) => `${task.taskId} ${task.from} → ${task.to}`),
+      ["a running → retrying", "b running → retrying", "c running → retrying", "b retrying → cancelled"],
+    );
+    const done = folded(run, aCallback(run, { status: "completed" }), cancelTask("b"));
+    assert.equal(done.advance!.tasks.length, 3, "but not what was completed");
+  });
+
   it("that it does not carry changes nothing", () => {
     assert.equal(folded(aWorkingRun(), cancelTask("stranger")).advance, null);
   });

@@ -12,7 +12,7 @@ import {
   withAttempt,
 } from "./folding.ts";
 import { redeliveryMs } from "./retry.ts";
-import { cancelRun, cancelTask, failAttempt, type Outcome, settle } from "./settle.ts";
+import { cancelReturned, cancelRun, cancelTask, failAttempt, type Outcome, settle } from "./settle.ts";
 import type { DeliveryFact, Fact, Run, RunTask } from "./snapshot.ts";
 import { hasEnded } from "./states.ts";
 
@@ -45,7 +45,9 @@ export function resume(run: Run, context: FoldContext): Advance {
 }
 
 function foldFact(folding: Folding, fact: Fact, context: FoldContext): Folding {
-  if (hasEnded(folding.run.status)) return folding;
+  if (hasEnded(folding.run.status)) {
+    return fact.kind === "cancel_task" ? cancelReturned(folding, fact.taskId, fact.actor) : folding;
+  }
   if ("attempt" in fact && fact.attempt !== folding.run.attempt.number) return folding;
   switch (fact.kind) {
     case "delivery":

@@ -147,3 +147,12 @@ export function cancelTask(folding: Folding, taskId: string, actor: string): Fol
     run: { ...folding.run, tasks: folding.run.tasks.filter((other) => other !== task) },
   };
 }
+
+/** The run has just ended and gave the task back: it is cancelled all the same. */
+export function cancelReturned(folding: Folding, taskId: string, actor: string): Folding {
+  const last = folding.changes.findLast((change) => change.taskId === taskId);
+  if (last?.to !== "retrying") return folding;
+  const reason = "cancelled by request";
+  const change: TaskChange = { taskId, from: "retrying", to: "cancelled", reason, actor, leaves: true };
+  return { ...folding, changes: [...folding.changes, change] };
+}

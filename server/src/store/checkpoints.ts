@@ -37,20 +37,27 @@ export interface Checkpoint {
   savedAtMs: number;
 }
 
-/** All checkpoints of a task, oldest first; null if the execution was never given that task. */
+/** All checkpoints of a task, oldest first, if the attempt is still the current one and the execution was given the task. */
 export async function checkpointsOf(
   db: Queryable,
   executionId: string,
+  attempt: number,
   taskId: string,
-): Promise<Checkpoint[] | null> {
-  const carried = await db.query("select from execution_tasks where execution_id = $1 and task_id = $2", [
-    executionId,
-    taskId,
-  ]);
-  if (carried.rowCount === 0) return null;
+): Promise<{ verdict: AttemptVerdict | "foreign_task"; checkpoints: Checkpoint[] }> {
+  const found = await db.query(
+    `select attempts = $2 and status not in ('COMPLETED', 'FAILED', 'CANCELLED') as current,
+            exists (select from execution_tasks where execution_id = $1 and task_id = $3) as carries
+       from workflow_orchestration where execution_id = $1`,
+    [executionId, attempt, taskId],
+  );
+  const run = found.rows[0];
+  if (!run) return { verdict: "unknown_execution", checkpoints: [] };
+  if (!run.current) return { verdict: "stale", checkpoints: [] };
+  if (!run.carries) return { verdict: "foreign_task", checkpoints: [] };
   const { rows } = await db.query(
     "select key, value, saved_at from checkpoints where task_id = $1 order by saved_at, key limit 1000",
     [taskId],
   );
-  return rows.map((row) => ({ key: row.key, value: row.value, savedAtMs: row.saved_at }));
+  const checkpoints = rows.map((row) => ({ key: row.key, value: row.value, savedAtMs: row.saved_at }));
+  return { verdict: "recorded", checkpoints };
 }

@@ -255,10 +255,12 @@ function listCheckpointsRoute({ db }: AttemptRoutesContext): Route {
     params: ExecutionPath,
     query: CheckpointQuery,
     answers: { 200: CheckpointList },
-    async handle({ params, query }) {
-      const rows = await checkpointsOf(db, params.execution_id, query.task_id);
-      if (rows === null) throw foreignTask(query.task_id);
-      const checkpoints = rows.map((row) => ({
+    async handle({ params, query, caller }) {
+      const attempt = attemptOf(caller, undefined);
+      const found = await checkpointsOf(db, params.execution_id, attempt, query.task_id);
+      if (found.verdict === "foreign_task") throw foreignTask(query.task_id);
+      refuseStale(found.verdict, attempt);
+      const checkpoints = found.checkpoints.map((row) => ({
         key: row.key,
         value: row.value,
         saved_at: time(row.savedAtMs),
