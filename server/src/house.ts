@@ -31,7 +31,7 @@ import type { Log } from "#log.ts";
 import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/client.ts";
 import { findApiKey } from "#store/api-keys.ts";
 import { lastTick } from "#store/cycles.ts";
-import { awaitDatabase, type Database, openDatabase } from "#store/database.ts";
+import { awaitDatabase, type Database, openDatabase, ping } from "#store/database.ts";
 import { migrate } from "#store/migrate.ts";
 import { ensureOrchestrator } from "#store/orchestrator.ts";
 import { type Outbox, openOutbox } from "#store/outbox.ts";
@@ -241,7 +241,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...gatewayRoutes({ config, outbound, identify: authenticator.identify }),
     ...doctorRoutes({ db, config }),
     ...articleRoutes({ db }),
-    ...healthRoutes({ checks: { database: () => db.query("select 1"), loop: async () => loop() }, log }),
+    ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
   ];
 }

@@ -87,12 +87,17 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<
   }
 }
 
+/** Resolves if the server answers. */
+export async function ping(db: Queryable): Promise<void> {
+  await db.query("select 1");
+}
+
 /** Waits until the server answers, at most `deadlineMs`. Throws `database_unavailable`. */
 export async function awaitDatabase(db: Queryable, deadlineMs: number): Promise<void> {
   const giveUpAt = performance.now() + deadlineMs;
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2000)) {
     try {
-      await db.query("select 1");
+      await ping(db);
       return;
     } catch (error) {
       if (performance.now() + pauseMs > giveUpAt) {

@@ -56,7 +56,7 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
       query: PageQuery,
       answers: { 200: WorkflowList },
       async handle({ query }) {
-        const found = await listWorkflows(db, query.cursor ?? null, query.limit + 1);
+        const found = await listWorkflows(db, readCursor(query.cursor), query.limit + 1);
         const page = found.slice(0, query.limit);
         const next = found.length > query.limit ? page.at(-1)!.workflowType : null;
         return { status: 200, body: { workflows: page.map(shown), next_cursor: next } };
@@ -122,6 +122,13 @@ function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summ
       return { status: 200, body: shown(stored) };
     },
   });
+}
+
+/** The name of the last workflow of the page before. */
+function readCursor(cursor: string | undefined): string | null {
+  if (cursor === undefined) return null;
+  if (!WorkflowType.safeParse(cursor).success) throw wrongField("query/cursor", "is not a cursor of this list");
+  return cursor;
 }
 
 /** The row that a document means, upon the one that is stored. Throws Problem `validation_failed`. */

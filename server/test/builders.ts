@@ -1,0 +1,232 @@
+/** Owns values for tests of the core: each complete and plausible, with only what matters to the test spelled out. */
+import { type Callback, Policy } from "@master-orchestrator/contract";
+import type {
+  DeliveryFact,
+  Fact,
+  LaneView,
+  NamedTask,
+  Run,
+  RunAttempt,
+  RunTask,
+  Snapshot,
+  WaitingTask,
+  WorkflowView,
+} from "#core/snapshot.ts";
+
+/** The moment at which every snapshot is taken, unless it says otherwise. */
+export const NOW = Date.UTC(2026, 0, 5, 12);
+export const SECOND = 1_000;
+export const MINUTE = 60_000;
+const DAY = 86_400_000;
+
+export const WORKFLOW = "content_pipeline";
+
+let last = 0;
+/** A name that no other value of this process has. */
+export function freshId(kind: string): string {
+  last += 1;
+  return `${kind}-${String(last).padStart(4, "0")}`;
+}
+
+/** A policy; what is left out has its default. */
+export function aPolicy(patch: Record<string, unknown> = {}): Policy {
+  return Policy.parse(patch);
+}
+
+/** A task that waits in a lane, enqueued just now. */
+export function aTask(over: Partial<WaitingTask> = {}): WaitingTask {
+  return { taskId: freshId("task"), priority: 50, agedFromMs: NOW, runsAlone: false, ...over };
+}
+
+/** `count` tasks of one kind. */
+export function tasks(count: number, over: Partial<WaitingTask> = {}): WaitingTask[] {
+  return Array.from({ length: count }, () => aTask(over));
+}
+
+/** A lane whose heads are `waiting`, in the order in which the store returns them; as deep as there are heads. */
+export function aLane(waiting: readonly WaitingTask[], over: Partial<LaneView> = {}): LaneView {
+  return { workflowType: WORKFLOW, contentType: "default", depth: waiting.length, heads: waiting, ...over };
+}
+
+export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
+  return {
+    workflowType: WORKFLOW,
+    paused: false,
+    hasTarget: true,
+    maxConcurrent: 3,
+    batchMin: 1,
+    batchMax: 10,
+    timeoutMs: 300 * SECOND,
+    ...over,
+  };
+}
+
+/** A task that a run carries. */
+export function aRunTask(over: Partial<RunTask> = {}): RunTask {
+  return {
+    taskId: freshId("task"),
+    status: "running",
+    priority: 50,
+    agedFromMs: NOW - MINUTE,
+    failures: 0,
+    ...over,
+  };
+}
+
+/** The first attempt, posted once a second ago; no outcome is known. */
+export function anAttempt(over: Partial<RunAttempt> = {}): RunAttempt {
+  return {
+    number: 1,
+    state: "sent",
+    timeoutMs: 300 * SECOND,
+    deliveries: 1,
+    deliverAtMs: null,
+    snoozedSinceMs: null,
+    acceptedAtMs: null,
+    deadlineAtMs: NOW + 299 * SECOND,
+    lastHeartbeatAtMs: null,
+    silentAtMs: null,
+    progress: null,
+    message: null,
+    ...over,
+  };
+}
+
+type RunShape = Partial<Omit<Run, "attempt">> & { attempt?: Partial<RunAttempt> };
+
+/** A run of one task whose message was posted a second ago. */
+export function aRun(over: RunShape = {}): Run {
+  const carried = over.tasks ?? [aRunTask()];
+  return {
+    executionId: freshId("run"),
+    parentId: "cycle-1",
+    workflowType: WORKFLOW,
+    contentType: "default",
+    status: "DISPATCHING",
+    taskCount: carried.length,
+    dueAtMs: NOW + 14 * SECOND,
+    ...over,
+    tasks: carried,
+    attempt: anAttempt(over.attempt),
+  };
+}
+
+/** A run that was accepted a second ago and works. */
+export function aWorkingRun(over: RunShape = {}): Run {
+  return aRun({
+    status: "MONITORING",
+    dueAtMs: NOW + 299 * SECOND,
+    ...over,
+    attempt: { state: "accepted", acceptedAtMs: NOW - SECOND, ...over.attempt },
+  });
+}
+
+/** A run whose attempt has failed, and whose next one is due now. */
+export function aFailedRun(over: RunShape = {}): Run {
+  return aRun({
+    status: "ERROR_RECOVERY",
+    dueAtMs: NOW,
+    ...over,
+    tasks: over.tasks ?? [aRunTask({ status: "retrying", failures: 1 })],
+    attempt: { state: "timed_out", ...over.attempt },
+  });
+}
+
+/** A run whose sub-workflow was busy, and whose next delivery is due now. */
+export function aSnoozedRun(over: RunShape = {}): Run {
+  return aRun({
+    dueAtMs: NOW,
+    ...over,
+    attempt: { state: "snoozed", deliverAtMs: NOW, snoozedSinceMs: NOW - 5 * SECOND, ...over.attempt },
+  });
+}
+
+export function aNamedTask(over: Partial<NamedTask> = {}): NamedTask {
+  return { taskId: freshId("task"), status: "queued", executionId: null, dueAtMs: NOW, failures: 0, ...over };
+}
+
+/** Nothing runs, nothing waits; one workflow; the service has listened for a day. Slots of `runs` are counted. */
+export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
+  const runs = over.runs ?? [];
+  const running: Record<string, number> = {};
+  const snoozed: Record<string, number> = {};
+  const liveChildren: Record<string, number> = {};
+  for (const run of runs) {
+    const { state } = run.attempt;
+    const held = state === "snoozed" ? snoozed : state === "sent" || state === "accepted" ? running : null;
+    if (held) held[run.workflowType] = (held[run.workflowType] ?? 0) + 1;
+    if (run.parentId) liveChildren[run.parentId] = (liveChildren[run.parentId] ?? 0) + 1;
+  }
+  return {
+    nowMs: NOW,
+    paused: false,
+    listeningSinceMs: NOW - DAY,
+    policyVersion: 1,
+    policy: aPolicy(),
+    workflows: { [WORKFLOW]: aWorkflow() },
+    running,
+    snoozed,
+    lanes: [],
+    runs,
+    facts: [],
+    namedTasks: [],
+    dueTasks: [],
+    liveChildren,
+    ...over,
+  };
+}
+
+let lastFact = 0;
+const base = () => ({ factId: ++lastFact, atMs: NOW });
+const about = (run: Run) => ({ ...base(), executionId: run.executionId, attempt: run.attempt.number });
+
+export function aDelivery(
+  run: Run,
+  outcome: DeliveryFact["outcome"],
+  over: Partial<DeliveryFact> = {},
+): DeliveryFact {
+  const message = `HTTP says ${outcome}`;
+  const delivery = run.attempt.deliveries;
+  return { kind: "delivery", ...about(run), outcome, delivery, retryAfterMs: null, message, ...over };
+}
+
+export function aClaim(run: Run, over: { attempt?: number; atMs?: number } = {}): Fact {
+  return { kind: "claim", ...about(run), ...over };
+}
+
+export function aHeartbeat(
+  run: Run,
+  over: Partial<Extract<Fact, { kind: "heartbeat" }>> = {},
+): Extract<Fact, { kind: "heartbeat" }> {
+  return { kind: "heartbeat", ...about(run), progress: null, message: null, nextWithinMs: null, ...over };
+}
+
+export function aCallback(run: Run, callback: Partial<Callback> & Pick<Callback, "status">): Fact {
+  const { attempt } = { attempt: run.attempt.number, ...callback };
+  return { kind: "callback", ...about(run), attempt, callback: { ...callback, attempt } };
+}
+
+export function cancelExecution(run: Run, actor = "ops"): Fact {
+  return { kind: "cancel_execution", ...base(), executionId: run.executionId, actor };
+}
+
+export function cancelTask(taskId: string, actor = "ops"): Fact {
+  return { kind: "cancel_task", ...base(), taskId, actor };
+}
+
+export function setPriority(taskId: string, priority: number, actor = "ops"): Fact {
+  return { kind: "set_priority", ...base(), taskId, priority, actor };
+}
+
+export function redrive(taskId: string, actor = "ops"): Fact {
+  return { kind: "redrive", ...base(), taskId, actor };
+}
+
+/** The same value, with which nobody can tamper any more. */
+export function deepFrozen<T>(value: T): T {
+  if (value !== null && typeof value === "object" && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFrozen(inner);
+  }
+  return value;
+}
