@@ -72,7 +72,7 @@ try {
     batch: { min: 1, max: 1 },
     max_concurrent: 1000,
   });
-  await call(base, "PUT", "/api/v1/policy", { policy: { concurrency: { total: 1000 } } });
+  await call(base, "PUT", "/api/v1/policy", { policy: { concurrency: { total: 1000 }, high_load: { waiting_above: 1_000_000 } } });
   let sent = 0;
   const started = performance.now();
   const end = started + SECONDS * 1000;

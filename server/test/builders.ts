@@ -45,7 +45,14 @@ export function tasks(count: number, over: Partial<WaitingTask> = {}): WaitingTa
 
 /** A lane whose heads are `waiting`, in the order in which the store returns them; as deep as there are heads. */
 export function aLane(waiting: readonly WaitingTask[], over: Partial<LaneView> = {}): LaneView {
-  return { workflowType: WORKFLOW, contentType: "default", depth: waiting.length, heads: waiting, ...over };
+  return {
+    workflowType: WORKFLOW,
+    contentType: "default",
+    depth: waiting.length,
+    virtualTime: null,
+    heads: waiting,
+    ...over,
+  };
 }
 
 export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
@@ -57,6 +64,8 @@ export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
     batchMin: 1,
     batchMax: 10,
     timeoutMs: 300 * SECOND,
+    weight: 1,
+    secondsPerTask: null,
     ...over,
   };
 }
@@ -160,6 +169,7 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
   return {
     nowMs: NOW,
     paused: false,
+    virtualTime: 0,
     listeningSinceMs: NOW - DAY,
     policyVersion: 1,
     policy: aPolicy(),

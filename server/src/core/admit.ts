@@ -1,8 +1,9 @@
-/** Gives free slots to what ranks highest, and says of everything else why it waits. */
+/** Gives free slots to what ranks highest within its fair share, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
-import type { Decision, Dispatch, Hold } from "./decision.ts";
+import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
+import { charge, laneName, lanesAhead, openShares, type Shares } from "./share.ts";
 import type { LaneView, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
 
 /** Free slots while a plan is being made; every admission takes one. */
@@ -28,13 +29,53 @@ export interface Occupied {
 }
 
 /**
- * Admits by score until the slots are used up. `restarts` are runs whose next attempt or snoozed
- * delivery is due. Work-conserving: a lane that may not start never keeps another from starting.
+ * Admits until the slots are used up: the highest score first, but no lane that is ahead of its fair
+ * share while another can start. `restarts` are runs whose next attempt or snoozed delivery is due.
+ * Work-conserving: a lane that may not start never keeps another from starting.
  */
 export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Occupied): Decision[] {
-  const { running, snoozed } = occupied;
-  const slots: Slots = {
-    total: snapshot.policy.concurrency.total - Object.values(running).reduce((sum, count) => sum + count, 0),
+  const { ageing } = snapshot.policy;
+  const slots = openSlots(snapshot, occupied);
+  let shares = openShares(snapshot);
+  const before = shares;
+  let candidates: Candidate[] = [
+    ...restarts.map((run) => runCandidate(run, snapshot)),
+    ...snapshot.lanes.map((lane) =>
+      laneCandidate(lane, byRank(lane.heads, snapshot.nowMs, ageing), snapshot),
+    ),
+  ].filter((candidate) => candidate !== null);
+  const passedOver = new Set<string>();
+  const decisions: Decision[] = [];
+  const holds: Hold[] = [];
+  while (candidates.length > 0) {
+    const closed = candidates.flatMap((candidate) => {
+      const gate = closedGate(candidate, slots, snapshot);
+      return gate ? [{ candidate, gate }] : [];
+    });
+    holds.push(...closed.map(({ candidate, gate }) => holdOf(candidate, gate, passedOver)));
+    candidates = candidates.filter((candidate) => !closed.some((one) => one.candidate === candidate));
+    const best = bestOf(candidates, shares, passedOver, snapshot);
+    if (!best) break;
+    candidates = candidates.filter((candidate) => candidate !== best);
+    takeSlot(slots, best);
+    if (best.kind === "run") {
+      decisions.push(restart(best.run, snapshot));
+      continue;
+    }
+    const { dispatch, rest } = takeBatch(best, slots, snapshot);
+    decisions.push(dispatch);
+    shares = charge(shares, best.lane, dispatch.taskIds.length, snapshot);
+    const next = laneCandidate(rest.lane, rest.waiting, snapshot);
+    if (next) candidates.push(next);
+    else if (rest.lane.depth > 0) holds.push(unseenRest(rest.lane));
+  }
+  return [...decisions, ...movedShares(before, shares, snapshot), ...holds];
+}
+
+function openSlots(snapshot: Snapshot, { running, snoozed }: Occupied): Slots {
+  const working = Object.values(running).reduce((sum, count) => sum + count, 0);
+  return {
+    total: totalAllowed(snapshot).runs - working,
     byWorkflow: new Map(
       Object.values(snapshot.workflows).map(({ workflowType, maxConcurrent }) => {
         const taken = (running[workflowType] ?? 0) + (snoozed[workflowType] ?? 0);
@@ -42,40 +83,53 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
       }),
     ),
   };
-  let candidates: Candidate[] = [
-    ...restarts.map((run) => runCandidate(run, snapshot)),
-    ...snapshot.lanes.map((lane) =>
-      laneCandidate(lane, byRank(lane.heads, snapshot.nowMs, snapshot.policy.ageing), snapshot),
-    ),
-  ].filter((candidate) => candidate !== null);
-  const decisions: Decision[] = [];
-  const holds: Hold[] = [];
-  while (candidates.length > 0) {
-    const best = candidates.reduce((a, b) => (b.score > a.score ? b : a));
-    candidates = candidates.filter((candidate) => candidate !== best);
-    const keepsSlot = best.kind === "run" && isSnoozed(best.run);
-    const gate = closedGate(best.workflowType, slots, snapshot, keepsSlot);
-    if (gate) {
-      holds.push(holdOf(best, gate));
-      continue;
-    }
-    slots.total -= 1;
-    if (!keepsSlot) takeWorkflowSlot(slots, best.workflowType);
-    if (best.kind === "run") {
-      decisions.push(restart(best.run, snapshot));
-    } else {
-      const { dispatch, rest } = takeBatch(best, slots, snapshot);
-      decisions.push(dispatch);
-      const next = laneCandidate(rest.lane, rest.waiting, snapshot);
-      if (next) candidates.push(next);
-      else if (rest.lane.depth > 0) holds.push(unseenRest(rest.lane));
-    }
-  }
-  return [...decisions, ...holds];
 }
 
-function takeWorkflowSlot(slots: Slots, workflowType: string): void {
+/** How many runs may work at once in all: fewer while very many tasks wait, so that each gets through. */
+function totalAllowed(snapshot: Snapshot): { runs: number; highLoad: boolean } {
+  const { concurrency, high_load } = snapshot.policy;
+  const waiting = snapshot.lanes.reduce((sum, lane) => sum + lane.depth, 0);
+  const highLoad = waiting > high_load.waiting_above && concurrency.high_load < concurrency.total;
+  return { runs: highLoad ? concurrency.high_load : concurrency.total, highLoad };
+}
+
+/** The highest score among those that are not ahead of their share; remembers whom that passed over. */
+function bestOf(
+  candidates: readonly Candidate[],
+  shares: Shares,
+  passedOver: Set<string>,
+  snapshot: Snapshot,
+): Candidate | null {
+  const lanes = candidates.flatMap((candidate) => (candidate.kind === "lane" ? [candidate.lane] : []));
+  const ahead = lanesAhead(lanes, shares, snapshot);
+  for (const name of ahead) passedOver.add(name);
+  const entitled = candidates.filter((c) => c.kind === "run" || !ahead.has(laneName(c.lane)));
+  return entitled.reduce<Candidate | null>((a, b) => (a === null || b.score > a.score ? b : a), null);
+}
+
+function movedShares(before: Shares, after: Shares, snapshot: Snapshot): Share[] {
+  const moved = snapshot.lanes.filter(
+    (lane) => after.lanes.get(laneName(lane)) !== before.lanes.get(laneName(lane)),
+  );
+  if (moved.length === 0) return [];
+  const lanes = moved.map(({ workflowType, contentType }) => ({
+    workflowType,
+    contentType,
+    virtualTime: after.lanes.get(laneName({ workflowType, contentType })) as number,
+  }));
+  return [{ kind: "share", systemTime: after.systemTime, lanes }];
+}
+
+function takeSlot(slots: Slots, candidate: Candidate): void {
+  slots.total -= 1;
+  if (keepsSlot(candidate)) return;
+  const { workflowType } = candidate;
   slots.byWorkflow.set(workflowType, (slots.byWorkflow.get(workflowType) ?? 0) - 1);
+}
+
+/** A snoozed run has kept the slot of its workflow all the while. */
+function keepsSlot(candidate: Candidate): boolean {
+  return candidate.kind === "run" && isSnoozed(candidate.run);
 }
 
 function runCandidate(run: Run, snapshot: Snapshot): Candidate {
@@ -91,7 +145,8 @@ function laneCandidate(lane: LaneView, waiting: WaitingTask[], snapshot: Snapsho
 }
 
 /** The first closed gate on the way, or null: the order is the order in which `explain` shows them. */
-function closedGate(workflowType: string, slots: Slots, snapshot: Snapshot, keepsSlot: boolean): Gate | null {
+function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot): Gate | null {
+  const { workflowType } = candidate;
   const workflow = snapshot.workflows[workflowType];
   if (snapshot.paused) {
     return { reason: "orchestrator_paused", cause: "the orchestrator is paused; resume it to go on" };
@@ -102,34 +157,38 @@ function closedGate(workflowType: string, slots: Slots, snapshot: Snapshot, keep
   if (workflow.paused) {
     return { reason: "workflow_paused", cause: `${workflowType} is paused; resume it to go on` };
   }
-  if (!keepsSlot && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
-    const { maxConcurrent } = workflow;
-    const cause = `${workflowType} runs at its limit of ${maxConcurrent} at once (max_concurrent)`;
+  if (!keepsSlot(candidate) && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
+    const cause = `${workflowType} runs at its limit of ${workflow.maxConcurrent} at once (max_concurrent)`;
     return { reason: "concurrency_workflow", cause };
   }
-  if (slots.total <= 0) {
-    const cause = `${snapshot.policy.concurrency.total} runs at once are allowed in all (policy concurrency.total)`;
-    return { reason: "concurrency_total", cause };
-  }
-  return null;
+  return slots.total <= 0 ? noSlotInAll(snapshot) : null;
 }
 
-function holdOf(candidate: Candidate, gate: Gate): Hold {
-  return candidate.kind === "lane"
-    ? {
-        kind: "hold",
-        workflowType: candidate.workflowType,
-        contentType: candidate.lane.contentType,
-        ...gate,
-        tasks: candidate.lane.depth,
-      }
-    : {
-        kind: "hold",
-        workflowType: candidate.workflowType,
-        contentType: candidate.run.contentType,
-        ...gate,
-        tasks: candidate.run.tasks.length,
-      };
+function noSlotInAll(snapshot: Snapshot): Gate {
+  const { runs, highLoad } = totalAllowed(snapshot);
+  if (!highLoad) {
+    const cause = `${runs} runs at once are allowed in all (policy concurrency.total)`;
+    return { reason: "concurrency_total", cause };
+  }
+  const above = snapshot.policy.high_load.waiting_above;
+  const cause = `more than ${above} tasks wait: ${runs} runs at once are allowed (policy concurrency.high_load)`;
+  return { reason: "high_load", cause };
+}
+
+/** A lane that had to let others pass waits for its share, not only for a slot. */
+function holdOf(candidate: Candidate, gate: Gate, passedOver: ReadonlySet<string>): Hold {
+  const { workflowType } = candidate;
+  if (candidate.kind === "run") {
+    const { contentType, tasks } = candidate.run;
+    return { kind: "hold", workflowType, contentType, ...gate, tasks: tasks.length };
+  }
+  const { lane } = candidate;
+  const forSlot = gate.reason === "concurrency_total" || gate.reason === "high_load";
+  const why: Gate =
+    forSlot && passedOver.has(laneName(lane))
+      ? { reason: "fair_share", cause: "it has had more than its share; lanes that had less go first" }
+      : gate;
+  return { kind: "hold", workflowType, contentType: lane.contentType, ...why, tasks: lane.depth };
 }
 
 /** Tasks behind those that this cycle looked at: the next cycle follows at once. */

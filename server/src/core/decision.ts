@@ -113,4 +113,20 @@ export interface Hold {
   tasks: number;
 }
 
-export type Decision = Advance | Dispatch | Retry | Resume | ChangeTask | SetPriority | FinishCycle | Hold;
+/** Where the lanes stand after this plan's dispatches; only those that moved. */
+export interface Share {
+  kind: "share";
+  systemTime: number;
+  lanes: readonly { workflowType: string; contentType: string; virtualTime: number }[];
+}
+
+export type Decision =
+  | Advance
+  | Dispatch
+  | Retry
+  | Resume
+  | ChangeTask
+  | SetPriority
+  | FinishCycle
+  | Share
+  | Hold;

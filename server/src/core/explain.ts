@@ -35,8 +35,13 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
     closedBy: ["concurrency_workflow"],
     open: "the workflow has a free slot",
   },
-  { gate: "total_concurrency", closedBy: ["concurrency_total"], open: "there is a free slot in all" },
-  { gate: "turn", closedBy: ["awaiting_decision", "decision_limit", "runs_alone"], open: "it is its turn" },
+  {
+    gate: "total_concurrency",
+    closedBy: ["concurrency_total", "high_load"],
+    open: "there is a free slot in all",
+  },
+  { gate: "fair_share", closedBy: ["fair_share"], open: "its lane is not ahead of its share" },
+  { gate: "turn", closedBy: ["awaiting_decision", "decision_limit"], open: "it is its turn" },
 ];
 
 /** Why it waits; null for a task that does not. */
@@ -90,6 +95,13 @@ export function verdictOf(question: Question): string {
   }
 }
 
+const FREED_BY_A_RUN: readonly HoldReason[] = [
+  "concurrency_total",
+  "concurrency_workflow",
+  "high_load",
+  "fair_share",
+];
+
 /**
  * When its turn comes if runs go on taking what they take: the slots free up one after another, each
  * takes a full batch. Null where no event that is known would free it.
@@ -97,7 +109,7 @@ export function verdictOf(question: Question): string {
 function expectedStart(question: Question, reason: HoldReason): string | null {
   const { atMs, slotsSinceMs, typicalRunMs } = question;
   if (reason === "awaiting_decision" || reason === "decision_limit") return new Date(atMs).toISOString();
-  if (reason !== "concurrency_total" && reason !== "concurrency_workflow") return null;
+  if (!FREED_BY_A_RUN.includes(reason)) return null;
   if (slotsSinceMs.length === 0) return new Date(atMs).toISOString();
   const turn = Math.ceil((question.rank ?? 1) / question.batchMax) - 1;
   const since = slotsSinceMs[turn % slotsSinceMs.length] as number;

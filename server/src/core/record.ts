@@ -55,6 +55,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
     case "finish_cycle":
       return { kind: "finish_cycle", execution_id: decision.executionId };
     case "resume":
+    case "share":
     case "hold":
       return null;
   }

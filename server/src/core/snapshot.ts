@@ -10,6 +10,8 @@ import type {
 export interface Snapshot {
   nowMs: number;
   paused: boolean;
+  /** Where a lane that was idle begins in virtual time. */
+  virtualTime: number;
   /** Since when a heartbeat could have reached us: silence before that proves nothing. */
   listeningSinceMs: number;
   policyVersion: number;
@@ -39,14 +41,20 @@ export interface WorkflowView {
   batchMin: number;
   batchMax: number;
   timeoutMs: number;
+  /** Share of the capacity, relative to other workflows. */
+  weight: number;
+  /** Expected work of one task; null if nobody said. */
+  secondsPerTask: number | null;
 }
 
 /** A lane: the tasks of one content type within a workflow, as far as this cycle could need them. */
 export interface LaneView {
   workflowType: string;
   contentType: string;
-  /** Waiting tasks; counted only up to a bound, so never exact above `full_batches_above_depth`. */
+  /** Waiting tasks; counted only up to a bound, so never exact above the policy's thresholds. */
   depth: number;
+  /** How far it has come by what it was given; null before its first dispatch. */
+  virtualTime: number | null;
   /** The oldest tasks of each priority level; any monotone ageing curve has its best among them. */
   heads: readonly WaitingTask[];
 }

@@ -5,7 +5,7 @@ import { plan } from "#core/plan.ts";
 import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
 import type { Snapshot } from "#core/snapshot.ts";
 import { applyDecisions } from "#store/apply.ts";
-import { insertCycle, nextDue, takeTick, updateHolds } from "#store/cycles.ts";
+import { insertCycle, nextDue, takeTick, updateHolds, updateShares } from "#store/cycles.ts";
 import type { Database, Queryable } from "#store/database.ts";
 import type { Outbox } from "#store/outbox.ts";
 import { lockOrchestrator, MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS, readSnapshot } from "#store/snapshot.ts";
@@ -56,6 +56,7 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
     const { decisions } = plan(snapshot);
     const cycle = { cycleId, trigger: trigger.kind, policyVersion: snapshot.policyVersion };
     const applied = await applyDecisions(tx, cycle, snapshot, decisions);
+    for (const decision of decisions) if (decision.kind === "share") await updateShares(tx, decision);
     await updateHolds(tx, holdsByLane(decisions), snapshot.nowMs, cycleId);
     await context.outbox.send(tx, applied.messages);
     await record(tx, {

@@ -1,5 +1,5 @@
 /** Ticks, cycles and lane holds: what was decided when, and why lanes waited. */
-import type { Hold } from "#core/decision.ts";
+import type { Hold, Share } from "#core/decision.ts";
 import type { Queryable, Row } from "./database.ts";
 
 /** Takes the tick of a boundary. False if some replica had it before: a tick never runs twice. */
@@ -66,6 +66,22 @@ export async function updateHolds(
      select workflow_type, content_type, reason, cause, $3, $2 from ${asRows}
      on conflict (workflow_type, content_type) where until_at is null do nothing`,
     [JSON.stringify(rows), new Date(nowMs), cycleId],
+  );
+}
+
+/** Keeps where the lanes stand in virtual time. */
+export async function updateShares(tx: Queryable, share: Share): Promise<void> {
+  await tx.query("update orchestrator set virtual_time = greatest(virtual_time, $1)", [share.systemTime]);
+  await tx.query(
+    `insert into lanes (workflow_type, content_type, virtual_time)
+     select * from unnest($1::text[], $2::text[], $3::float8[])
+     on conflict (workflow_type, content_type) do update
+       set virtual_time = excluded.virtual_time, updated_at = orchestrator_now()`,
+    [
+      share.lanes.map((lane) => lane.workflowType),
+      share.lanes.map((lane) => lane.contentType),
+      share.lanes.map((lane) => lane.virtualTime),
+    ],
   );
 }
 

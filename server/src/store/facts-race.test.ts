@@ -16,7 +16,7 @@ describe("two callbacks of one attempt at the same moment", () => {
     await db.transaction(async (tx) => {
       assert.deepEqual(await recordCallback(tx, executionId, completed), { verdict: "taken" });
       second = recordCallback(db, executionId, completed);
-      await untilBlocked(tx);
+      await untilBlocked(db);
     });
     assert.deepEqual(await second, { verdict: "duplicate" });
     assert.equal((await db.query("select from facts")).rowCount, 1);
@@ -29,7 +29,7 @@ describe("two callbacks of one attempt at the same moment", () => {
     await db.transaction(async (tx) => {
       await recordCallback(tx, executionId, completed);
       second = recordCallback(db, executionId, { attempt: 1, status: "failed" });
-      await untilBlocked(tx);
+      await untilBlocked(db);
     });
     assert.deepEqual(await second, { verdict: "stale" });
   });
@@ -41,7 +41,7 @@ describe("two callbacks of one attempt at the same moment", () => {
     const broken = db.transaction(async (tx) => {
       await recordCallback(tx, executionId, completed);
       second = recordCallback(db, executionId, completed);
-      await untilBlocked(tx);
+      await untilBlocked(db);
       throw new Error("the first loses its connection");
     });
     await assert.rejects(broken, /loses its connection/);
@@ -71,7 +71,7 @@ describe("a callback while a cycle replaces its attempt", () => {
     await store.db.transaction(async (tx) => {
       await cycleIn(tx);
       late = recordCallback(store.db, executionId, completed);
-      await untilBlocked(tx);
+      await untilBlocked(store.db);
     });
     assert.deepEqual(await late, { verdict: "stale" });
     assert.equal((await store.execution(executionId)).attempts, 2);
@@ -89,7 +89,7 @@ describe("a callback while a cycle replaces its attempt", () => {
     const broken = store.db.transaction(async (tx) => {
       await cycleIn(tx);
       late = recordCallback(store.db, executionId, completed);
-      await untilBlocked(tx);
+      await untilBlocked(store.db);
       throw new Error("the replica dies");
     });
     await assert.rejects(broken, /the replica dies/);
@@ -107,7 +107,7 @@ describe("a callback while a cycle replaces its attempt", () => {
     await store.db.transaction(async (tx) => {
       await cycleIn(tx);
       late = runs.map(({ executionId }) => recordCallback(store.db, executionId, completed));
-      await untilBlocked(tx, 2);
+      await untilBlocked(store.db, 2);
     });
     assert.deepEqual(await Promise.all(late), [{ verdict: "stale" }, { verdict: "stale" }]);
   });
@@ -132,7 +132,7 @@ describe("claims of one attempt at the same moment", () => {
     await db.transaction(async (tx) => {
       await recordClaim(tx, executionId, 1, "first");
       second = recordClaim(db, executionId, 1, "second");
-      await untilBlocked(tx);
+      await untilBlocked(db);
     });
     assert.equal((await second)?.claimant, "first");
   });
@@ -149,7 +149,7 @@ describe("a claim while a cycle replaces its attempt", () => {
     await store.db.transaction(async (tx) => {
       await cycleIn(tx);
       late = recordClaim(store.db, executionId, 1, "late");
-      await untilBlocked(tx);
+      await untilBlocked(store.db);
     });
     assert.equal((await late)?.verdict, "stale");
   });

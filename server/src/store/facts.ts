@@ -162,13 +162,20 @@ export interface ClaimVerdict {
   claimant: string;
 }
 
-/** Claims attempts; no two of one attempt in one call. */
+/**
+ * Claims attempts; no two of one attempt in one call. The same lock as for callbacks: a claim waits for
+ * a cycle that may be replacing its attempt, so that two attempts never work at once.
+ */
 export async function recordClaims(db: Queryable, claims: readonly Claim[]): Promise<ClaimVerdict[]> {
   const { rows } = await db.query(
-    `with wanted as (
-       select w.*, e.attempts = w.attempt and e.status in ${LIVE} as current
-         from jsonb_to_recordset($1::jsonb) as w (position int, execution_id uuid, attempt int, claimant text)
-         join workflow_orchestration e using (execution_id)),
+    `with claim as (
+       select * from jsonb_to_recordset($1::jsonb)
+         as c (position int, execution_id uuid, attempt int, claimant text)),
+     execution as (
+       select execution_id, status in ${LIVE} as live, attempts from workflow_orchestration
+        where execution_id in (select execution_id from claim) order by execution_id for key share),
+     wanted as (
+       select claim.*, live and attempts = attempt as current from claim join execution using (execution_id)),
      first as (
        insert into claims (execution_id, attempt, claimant)
        select execution_id, attempt, claimant from wanted where current

@@ -15,15 +15,16 @@ const REPLICA_GONE_AFTER_MS = 15_000;
 export interface LockedOrchestrator {
   nowMs: number;
   paused: boolean;
+  virtualTime: number;
 }
 
 /** Takes the row that makes its holder the one who decides, and then the time. */
 export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrator> {
   const { rows } = await tx.query(
-    `with locked as (select paused from orchestrator for update)
-     select locked.paused, orchestrator_now() as now from locked`,
+    `with locked as (select paused, virtual_time from orchestrator for update)
+     select locked.paused, locked.virtual_time, orchestrator_now() as now from locked`,
   );
-  return { nowMs: rows[0]?.now, paused: rows[0]?.paused };
+  return { nowMs: rows[0]?.now, paused: rows[0]?.paused, virtualTime: rows[0]?.virtual_time };
 }
 
 /**
@@ -44,6 +45,7 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
   return {
     nowMs,
     paused: locked.paused,
+    virtualTime: locked.virtualTime,
     listeningSinceMs: await readListeningSince(tx, nowMs),
     policyVersion: version,
     policy,
@@ -200,6 +202,8 @@ function workflowOf(row: Row): WorkflowView {
     batchMin: settings.batch?.min ?? 1,
     batchMax: settings.batch?.max ?? 10,
     timeoutMs: (settings.timeout_seconds ?? 300) * 1000,
+    weight: settings.weight ?? 1,
+    secondsPerTask: settings.estimates?.seconds_per_task ?? null,
   };
 }
 
@@ -246,7 +250,13 @@ async function readLanes(tx: Queryable, policy: Policy): Promise<LaneView[]> {
     const name = `${row.workflow_type}/${row.content_type}`;
     let lane = lanes.get(name);
     if (!lane) {
-      lane = { workflowType: row.workflow_type, contentType: row.content_type, depth: 0, heads: [] };
+      lane = {
+        workflowType: row.workflow_type,
+        contentType: row.content_type,
+        depth: 0,
+        virtualTime: null,
+        heads: [],
+      };
       lanes.set(name, lane);
     }
     lane.heads.push({
@@ -256,21 +266,30 @@ async function readLanes(tx: Queryable, policy: Policy): Promise<LaneView[]> {
       runsAlone: row.runs_alone,
     });
   }
-  return await withDepths(tx, [...lanes.values()], policy.batching.full_batches_above_depth + 1);
+  const bound = 1 + Math.max(policy.batching.full_batches_above_depth, policy.high_load.waiting_above);
+  return await withDepths(tx, [...lanes.values()], bound);
 }
 
-/** Counts each lane only as far as it matters, so that a million waiting tasks cost no more than a thousand. */
+/**
+ * Adds each lane's depth and virtual time. Counts only as far as it matters, so that a million waiting
+ * tasks cost no more than a thousand.
+ */
 async function withDepths(tx: Queryable, lanes: LaneView[], bound: number): Promise<LaneView[]> {
   if (lanes.length === 0) return [];
   const { rows } = await tx.query(
     `select (select count(*) from (
-               select 1 from tasks t where t.status = 'queued' and t.workflow_type = lane.workflow_type
-                  and t.content_type = lane.content_type limit $3) counted)::int as depth
-       from unnest($1::text[], $2::text[]) with ordinality as lane (workflow_type, content_type, position)
+               select 1 from tasks t where t.status = 'queued' and t.workflow_type = named.workflow_type
+                  and t.content_type = named.content_type limit $3) counted)::int as depth, lanes.virtual_time
+       from unnest($1::text[], $2::text[]) with ordinality as named (workflow_type, content_type, position)
+       left join lanes using (workflow_type, content_type)
       order by position`,
     [lanes.map((lane) => lane.workflowType), lanes.map((lane) => lane.contentType), bound],
   );
-  return lanes.map((lane, i) => ({ ...lane, depth: rows[i]?.depth }));
+  return lanes.map((lane, i) => ({
+    ...lane,
+    depth: rows[i]?.depth,
+    virtualTime: rows[i]?.virtual_time ?? null,
+  }));
 }
 
 async function readDueTasks(tx: Queryable, nowMs: number): Promise<Snapshot["dueTasks"]> {

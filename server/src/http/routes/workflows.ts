@@ -127,7 +127,8 @@ function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summ
 /** The name of the last workflow of the page before. */
 function readCursor(cursor: string | undefined): string | null {
   if (cursor === undefined) return null;
-  if (!WorkflowType.safeParse(cursor).success) throw wrongField("query/cursor", "is not a cursor of this list");
+  if (!WorkflowType.safeParse(cursor).success)
+    throw wrongField("query/cursor", "is not a cursor of this list");
   return cursor;
 }
 

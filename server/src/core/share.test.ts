@@ -1,0 +1,131 @@
+/** Specifies fair shares between lanes. */
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { aLane, aPolicy, aSnapshot, aTask, aWorkflow, MINUTE, NOW, tasks, WORKFLOW } from "#test/builders.ts";
+import type { Decision, Dispatch, Share } from "./decision.ts";
+import { plan } from "./plan.ts";
+import type { LaneView } from "./snapshot.ts";
+
+const dispatches = (decisions: readonly Decision[]) =>
+  decisions.filter((decision): decision is Dispatch => decision.kind === "dispatch");
+
+const holds = (decisions: readonly Decision[]) => decisions.filter((decision) => decision.kind === "hold");
+
+/** Gives `slots` one after another, each to a batch of one, and counts by lane what they went to. */
+function serve(lanes: LaneView[], slots: number, policy = aPolicy()): Record<string, number> {
+  const served: Record<string, number> = {};
+  const times = new Map<string, number>();
+  let systemTime = 0;
+  for (let i = 0; i < slots; i++) {
+    const snapshot = aSnapshot({
+      policy: { ...policy, concurrency: { total: 1, high_load: 1 } },
+      workflows: { [WORKFLOW]: aWorkflow({ batchMax: 1, maxConcurrent: 100 }) },
+      virtualTime: systemTime,
+      lanes: lanes.map((lane) => ({ ...lane, virtualTime: times.get(lane.contentType) ?? null })),
+    });
+    const { decisions } = plan(snapshot);
+    for (const { contentType } of dispatches(decisions)) served[contentType] = (served[contentType] ?? 0) + 1;
+    for (const share of decisions.filter((d): d is Share => d.kind === "share")) {
+      systemTime = Math.max(systemTime, share.systemTime);
+      for (const lane of share.lanes) times.set(lane.contentType, lane.virtualTime);
+    }
+  }
+  return served;
+}
+
+describe("fair shares between lanes", () => {
+  it("a flood of urgent tasks cannot own the house", () => {
+    const flood = aLane(tasks(50, { priority: 100, agedFromMs: NOW - 60 * MINUTE }), {
+      contentType: "flood",
+    });
+    const quiet = aLane(tasks(50, { priority: 10 }), { contentType: "quiet" });
+    const served = serve([flood, quiet], 40);
+    assert.ok(Math.abs((served.flood ?? 0) - (served.quiet ?? 0)) <= 2, JSON.stringify(served));
+  });
+
+  it("a lane of twice the weight gets twice as much", () => {
+    const policy = aPolicy({ lanes: { [`${WORKFLOW}/news`]: { weight: 2 } } });
+    const lanes = ["news", "evergreen"].map((contentType) => aLane(tasks(90), { contentType }));
+    const served = serve(lanes, 60, policy);
+    assert.ok(Math.abs((served.news ?? 0) - 40) <= 2, JSON.stringify(served));
+  });
+
+  it("an urgent task overtakes at once while its lane is within its share", () => {
+    const old = aLane(tasks(10, { priority: 50, agedFromMs: NOW - 5 * MINUTE }), { contentType: "old" });
+    const urgent = aLane([aTask({ priority: 100 })], { contentType: "urgent" });
+    assert.deepEqual(serve([old, urgent], 1), { urgent: 1 });
+  });
+
+  it("a lane alone takes everything: shares leave no slot idle", () => {
+    assert.deepEqual(serve([aLane(tasks(20), { contentType: "alone" })], 15), { alone: 15 });
+  });
+
+  it("idleness earns no credit", () => {
+    const busy = aLane(tasks(50), { contentType: "busy", virtualTime: 1000 });
+    const fresh = aLane(tasks(50), { contentType: "fresh", virtualTime: 3 });
+    const snapshot = aSnapshot({ virtualTime: 1000, lanes: [busy, fresh] });
+    const share = plan(snapshot).decisions.find((decision): decision is Share => decision.kind === "share");
+    for (const lane of share?.lanes ?? []) assert.ok(lane.virtualTime >= 1000, JSON.stringify(lane));
+  });
+
+  it("a lane without weight takes only what nobody else wants", () => {
+    const policy = aPolicy({ lanes: { [`${WORKFLOW}/filler`]: { weight: 0 } } });
+    const filler = aLane(tasks(20, { priority: 100 }), { contentType: "filler" });
+    const real = aLane(tasks(20, { priority: 0 }), { contentType: "real" });
+    assert.deepEqual(serve([filler, real], 10, policy), { real: 10 });
+    assert.deepEqual(serve([filler], 10, policy), { filler: 10 });
+  });
+
+  it("a lane that is passed over is held for its share, and says so", () => {
+    const ahead = aLane(tasks(5, { priority: 100 }), { contentType: "ahead", virtualTime: 500 });
+    const behind = aLane(tasks(5, { priority: 1 }), { contentType: "behind", virtualTime: 100 });
+    const snapshot = aSnapshot({
+      policy: aPolicy({ concurrency: { total: 1 } }),
+      virtualTime: 100,
+      lanes: [ahead, behind],
+    });
+    const { decisions } = plan(snapshot);
+    assert.equal(dispatches(decisions)[0]?.contentType, "behind");
+    const held = holds(decisions).find((hold) => hold.contentType === "ahead");
+    assert.equal(held?.reason, "fair_share");
+  });
+
+  it("a lane that cannot start keeps no other from starting", () => {
+    const stuck = aLane(tasks(5), { workflowType: "broken", contentType: "stuck", virtualTime: 0 });
+    const ahead = aLane(tasks(5), { contentType: "ahead", virtualTime: 500 });
+    const snapshot = aSnapshot({
+      workflows: {
+        [WORKFLOW]: aWorkflow(),
+        broken: aWorkflow({ workflowType: "broken", paused: true }),
+      },
+      lanes: [stuck, ahead],
+    });
+    assert.equal(dispatches(plan(snapshot).decisions)[0]?.contentType, "ahead");
+  });
+});
+
+describe("high load", () => {
+  const crowd = (depth: number) => aLane(tasks(40), { depth });
+
+  it("above the threshold only a few runs work at once, in full batches", () => {
+    const snapshot = aSnapshot({
+      policy: aPolicy(),
+      workflows: { [WORKFLOW]: aWorkflow({ maxConcurrent: 50 }) },
+      lanes: [crowd(1001)],
+    });
+    const { decisions } = plan(snapshot);
+    assert.deepEqual(
+      dispatches(decisions).map((dispatch) => dispatch.taskIds.length),
+      [10, 10, 10],
+    );
+    assert.equal(holds(decisions)[0]?.reason, "high_load");
+  });
+
+  it("at the threshold it is not high load yet", () => {
+    const snapshot = aSnapshot({
+      workflows: { [WORKFLOW]: aWorkflow({ maxConcurrent: 50 }) },
+      lanes: [crowd(1000)],
+    });
+    assert.equal(dispatches(plan(snapshot).decisions).length > 3, true);
+  });
+});
