@@ -31,18 +31,25 @@ async function startStub(): Promise<{ child: ChildProcess; port: number }> {
 }
 
 async function startService(dataDir: string, port: number): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [...(process.env.BENCH_PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof"] : []), join(ROOT, "server/src/main.ts")], {
-    cwd: dataDir,
-    env: {
-      ...process.env,
-      DATA_DIR: dataDir,
-      PORT: String(port),
-      ORCHESTRATOR_ADMIN_KEY: KEY,
-      OUTBOUND_ALLOW: "127.0.0.1",
-      LOG_LEVEL: "warn",
+  const child = spawn(
+    process.execPath,
+    [
+      ...(process.env.BENCH_PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof"] : []),
+      join(ROOT, "server/src/main.ts"),
+    ],
+    {
+      cwd: dataDir,
+      env: {
+        ...process.env,
+        DATA_DIR: dataDir,
+        PORT: String(port),
+        ORCHESTRATOR_ADMIN_KEY: KEY,
+        OUTBOUND_ALLOW: "127.0.0.1",
+        LOG_LEVEL: "warn",
+      },
+      stdio: ["ignore", "pipe", "inherit"],
     },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  );
   await new Promise<void>((resolve) =>
     child.stdout?.on("data", (data) => String(data).includes("is ready") && resolve()),
   );
@@ -72,7 +79,9 @@ try {
     batch: { min: 1, max: 1 },
     max_concurrent: 1000,
   });
-  await call(base, "PUT", "/api/v1/policy", { policy: { concurrency: { total: 1000 }, high_load: { waiting_above: 1_000_000 } } });
+  await call(base, "PUT", "/api/v1/policy", {
+    policy: { concurrency: { total: 1000 }, high_load: { waiting_above: 1_000_000 } },
+  });
   let sent = 0;
   const started = performance.now();
   const end = started + SECONDS * 1000;
@@ -95,8 +104,12 @@ try {
   await Promise.all(inFlight);
   const enqueuedIn = (performance.now() - started) / 1000;
   const password = (await import("node:fs")).readFileSync(join(dataDir, "postgres-password"), "utf8").trim();
-  const pidFile = (await import("node:fs")).readFileSync(join(dataDir, "postgres/postmaster.pid"), "utf8").split("\n");
-  const db = new pg.Client(`postgres://postgres:${password}@127.0.0.1:${pidFile[3]}/orchestrator?sslmode=disable`);
+  const pidFile = (await import("node:fs"))
+    .readFileSync(join(dataDir, "postgres/postmaster.pid"), "utf8")
+    .split("\n");
+  const db = new pg.Client(
+    `postgres://postgres:${password}@127.0.0.1:${pidFile[3]}/orchestrator?sslmode=disable`,
+  );
   await db.connect();
   for (;;) {
     const { rows } = await db.query("select count(*)::int n from tasks where status not in ('completed')");

@@ -1,6 +1,6 @@
 /** What the orchestrator posts to a sub-workflow, and what the sub-workflow says back. */
 import { z } from "zod";
-import { Json, JsonObject, Timestamp, Usd, Uuid, WorkflowType } from "./primitives.ts";
+import { ContentType, Json, JsonObject, Priority, Timestamp, Usd, Uuid, WorkflowType } from "./primitives.ts";
 
 /** The body of a dispatch webhook. Receivers ignore fields that they do not know. */
 export const DispatchMessage = z
@@ -26,8 +26,19 @@ export type DispatchMessage = z.infer<typeof DispatchMessage>;
 
 const AttemptNumber = z.int().min(1).max(1000);
 
+const NextWithin = z
+  .number()
+  .min(1)
+  .max(3600)
+  .optional()
+  .meta({ description: "A promise: silent for longer than this means that the run is lost" });
+
 export const ClaimBody = z
-  .strictObject({ attempt: AttemptNumber, claimant: z.string().min(1).max(200) })
+  .strictObject({
+    attempt: AttemptNumber,
+    claimant: z.string().min(1).max(200),
+    next_within_seconds: NextWithin,
+  })
   .meta({ id: "ClaimBody" });
 export const ClaimAnswer = z.object({ claimed: z.literal(true) }).meta({ id: "ClaimAnswer" });
 
@@ -40,12 +51,30 @@ const ErrorData = z
   .meta({ id: "ErrorData", description: "message, stack_trace, retry_recommended, and anything else" });
 export type ErrorData = z.infer<typeof ErrorData>;
 
+export const MAX_NEXT_TASKS = 20;
+
+/** A follow-up task; what is left out is as with the follow-ups of the workflow's own settings. */
+export const NextTask = z
+  .strictObject({
+    workflow_type: WorkflowType,
+    content_type: ContentType.optional(),
+    priority: Priority.optional().meta({ description: "that of the task that it follows when left out" }),
+    payload: JsonObject.optional().meta({ description: "source and result_data when left out" }),
+  })
+  .meta({ id: "NextTask" });
+export type NextTask = z.infer<typeof NextTask>;
+
 export const CallbackItem = z
   .strictObject({
     task_id: Uuid,
     status: z.enum(["completed", "failed"]),
     result_data: Json.optional(),
     error_data: ErrorData.nullish(),
+    next: z
+      .array(NextTask)
+      .max(MAX_NEXT_TASKS)
+      .optional()
+      .meta({ description: "Enqueued when this callback completes the task" }),
   })
   .meta({ id: "CallbackItem" });
 export type CallbackItem = z.infer<typeof CallbackItem>;
@@ -68,6 +97,11 @@ export const Callback = z
     result_data: Json.optional(),
     error_data: ErrorData.nullish(),
     metrics: Metrics.nullish(),
+    next: z
+      .array(NextTask)
+      .max(MAX_NEXT_TASKS)
+      .optional()
+      .meta({ description: "Enqueued once, when this callback completes a task: they follow the first" }),
   })
   .meta({ id: "Callback" });
 export type Callback = z.infer<typeof Callback>;
@@ -85,12 +119,7 @@ export const HeartbeatBody = z
     attempt: AttemptNumber.optional(),
     progress: z.number().min(0).max(1).nullish(),
     message: z.string().max(1000).nullish(),
-    next_within_seconds: z
-      .number()
-      .min(1)
-      .max(3600)
-      .optional()
-      .meta({ description: "A promise: silent for longer than this means that the run is lost" }),
+    next_within_seconds: NextWithin,
   })
   .meta({ id: "HeartbeatBody" });
 export const HeartbeatAnswer = z

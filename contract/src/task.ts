@@ -124,6 +124,8 @@ export const Task = TaskSummary.extend({
   errors: z.array(TaskError),
   attempts: z.array(TaskAttempt),
   execution_ids: z.array(Uuid),
+  parent_task_id: Uuid.nullable().meta({ description: "The task whose end asked for this one" }),
+  follow_ups: z.array(Uuid).meta({ description: "Tasks that its end asked for, at most 100" }),
 }).meta({ id: "Task" });
 export type Task = z.infer<typeof Task>;
 

@@ -1,6 +1,6 @@
 /** How a sub-workflow is registered. */
 import { z } from "zod";
-import { ContentType, JsonObject, NextCursor, Timestamp, WorkflowType } from "./primitives.ts";
+import { ContentType, JsonObject, NextCursor, Priority, Timestamp, WorkflowType } from "./primitives.ts";
 
 const WebhookUrl = z.url({ protocol: /^https?$/ }).max(2000);
 
@@ -18,6 +18,56 @@ export type WebhookAuth = z.infer<typeof WebhookAuth>;
 export const SigningSecret = z
   .string()
   .regex(/^whsec_[A-Za-z0-9+/]{22,}={0,2}$/, "must be whsec_ and the base64 of at least 16 bytes");
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** When a workflow runs by itself: in slots of equal length, counted from the Unix epoch (UTC). */
+export const Schedule = z
+  .strictObject({
+    every_seconds: z.number().min(1).max(2_592_000),
+    cooldown_seconds: z
+      .number()
+      .min(0)
+      .max(2_592_000)
+      .optional()
+      .meta({ description: "No run sooner than this after the last scheduled task has ended" }),
+    hours: z
+      .tuple([z.int().min(0).max(23), z.int().min(0).max(24)])
+      .refine(([from, to]) => from !== to, { message: "must differ: [from, to), over midnight if from > to" })
+      .optional()
+      .meta({ description: "Runs only from the first hour until before the second, in time_zone" }),
+    time_zone: z
+      .string()
+      .max(100)
+      .refine(isTimeZone, { message: "must be an IANA time zone, e.g. Europe/Berlin" })
+      .optional()
+      .meta({ description: "UTC when left out" }),
+    content_type: ContentType.optional(),
+    priority: Priority.optional(),
+    payload: JsonObject.optional().meta({ description: "Of each task; scheduled_for is added to it" }),
+  })
+  .meta({ id: "Schedule" });
+export type Schedule = z.infer<typeof Schedule>;
+
+/** What is decided about a slot: a run, a first look at a new schedule, or why there is no run. */
+export const SCHEDULE_DECISIONS = [
+  "run",
+  "first_seen",
+  "paused",
+  "no_target",
+  "outside_hours",
+  "previous_run_not_over",
+  "cooling_down",
+] as const;
+export const ScheduleDecision = z.enum(SCHEDULE_DECISIONS);
+export type ScheduleDecision = z.infer<typeof ScheduleDecision>;
 
 export const WorkflowSettings = z
   .strictObject({
@@ -38,7 +88,7 @@ export const WorkflowSettings = z
       .min(1)
       .max(50)
       .optional(),
-    schedule: z.strictObject({ every_seconds: z.number().min(1).max(2_592_000) }).nullish(),
+    schedule: Schedule.nullish(),
     next: z
       .array(
         z.strictObject({
@@ -65,6 +115,14 @@ export const Workflow = z
     workflow_type: WorkflowType,
     built_in: z.boolean(),
     settings: z.looseObject({}),
+    schedule_state: z
+      .object({
+        last_slot: Timestamp.nullable().meta({ description: "null until a cycle has seen the schedule" }),
+        next_slot: Timestamp,
+        last_decision: ScheduleDecision.nullable(),
+      })
+      .nullable()
+      .meta({ description: "null without a schedule" }),
     updated_at: Timestamp,
     updated_by: z.string(),
   })

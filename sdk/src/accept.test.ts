@@ -161,7 +161,7 @@ test("the claim names its attempt and claimant, at an address made of the callba
   await using orchestrator = await playOrchestrator();
   const sent = await orchestrator.dispatch(aWorkflow({ claimant: "probe on host 7" }), { tasks, attempt: 2 });
   const claim = orchestrator.callsOf("claim")[0];
-  assert.deepEqual(claim?.body, { attempt: 2, claimant: "probe on host 7" });
+  assert.deepEqual(claim?.body, { attempt: 2, claimant: "probe on host 7", next_within_seconds: 20 });
   assert.equal(claim?.path, `/api/v1/executions/${sent.executionId}/claim`);
   await sent.callback;
 });

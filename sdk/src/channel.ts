@@ -3,6 +3,7 @@
 import {
   CheckpointList,
   ClaimAnswer,
+  type ClaimBody,
   HeartbeatAnswer,
   type HeartbeatBody,
 } from "@master-orchestrator/contract";
@@ -28,7 +29,7 @@ export class CallRefused extends Error {
 }
 
 export interface Channel {
-  claim(claimant: string): Promise<Answer>;
+  claim(claimant: string, nextWithinSeconds: number): Promise<Answer>;
   /** The attempt's deadline as the orchestrator sees it, in milliseconds of its wall clock, if it said so. */
   heartbeat(beat: z.infer<typeof HeartbeatBody>, signal: AbortSignal): Promise<number | null>;
   /**
@@ -67,7 +68,8 @@ export function openChannel(dispatch: Dispatch, tools: Tools, onStale: () => voi
   }
 
   return {
-    claim: (claimant) => claim(tools, attempt, claimant, (rest) => call("POST", "claim", rest)),
+    claim: (claimant, next_within_seconds) =>
+      claim(tools, { attempt, claimant, next_within_seconds }, (rest) => call("POST", "claim", rest)),
 
     async heartbeat(beat, signal) {
       const answer = await workCall("POST", "heartbeat", {
@@ -113,12 +115,11 @@ export function openChannel(dispatch: Dispatch, tools: Tools, onStale: () => voi
 /** Claims, with brief retries. Answers what the orchestrator said last; `again` when it did not say. */
 async function claim(
   tools: Tools,
-  attempt: number,
-  claimant: string,
+  claimed: z.infer<typeof ClaimBody>,
   post: (rest: Partial<Exchange>) => Promise<Answer>,
 ): Promise<Answer> {
   const { clock, leaving } = tools;
-  const body = JSON.stringify({ attempt, claimant });
+  const body = JSON.stringify(claimed);
   const start = clock.elapsed();
   for (let tries = 0; ; tries++) {
     const left = CLAIM_BUDGET_MS - (clock.elapsed() - start);

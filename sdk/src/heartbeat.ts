@@ -7,9 +7,14 @@ export interface Pulse {
   message: string | null;
 }
 
+/** What a run that beats every `everyMs` promises: the next sign of life within four times as long. */
+export function promisedSeconds(everyMs: number): number {
+  return Math.min(Math.max((everyMs * 4) / 1000, 1), 3600);
+}
+
 /**
- * Sends a heartbeat now and every `everyMs` until `signal` aborts. Each one promises the next within
- * four times as long. A heartbeat that fails is not repeated: the next one is on its way.
+ * Sends a heartbeat now and every `everyMs` until `signal` aborts. Each one promises the
+ * next. A heartbeat that fails is not repeated: the next one is on its way.
  * `onDeadline` gets the deadline that the orchestrator named, on its own wall clock.
  */
 export async function beat(
@@ -20,7 +25,7 @@ export async function beat(
   onDeadline: (deadlineMs: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const next_within_seconds = Math.min(Math.max((everyMs * 4) / 1000, 1), 3600);
+  const next_within_seconds = promisedSeconds(everyMs);
   while (!signal.aborted) {
     const deadlineMs = await channel.heartbeat({ ...pulse(), next_within_seconds }, signal);
     if (deadlineMs !== null) onDeadline(deadlineMs);

@@ -9,6 +9,7 @@ import { openChannel } from "./channel.ts";
 import { systemClock } from "./clock.ts";
 import type { Workflow, WorkflowDefinition, WorkflowOptions } from "./definition.ts";
 import { WorkEnded } from "./ending.ts";
+import { promisedSeconds } from "./heartbeat.ts";
 import { type Answer, verdictOn } from "./http.ts";
 import { attemptLog, logToStandardError } from "./log.ts";
 import { type Dispatch, receive } from "./receive.ts";
@@ -64,7 +65,7 @@ export function defineWorkflow<S extends z.ZodType, R>(
     const channel = openChannel(dispatch, { ...house, leaving: leaving.signal }, () =>
       ending.abort(new WorkEnded("stale", "the attempt was cancelled or superseded")),
     );
-    const answer = await channel.claim(house.claimant);
+    const answer = await channel.claim(house.claimant, promisedSeconds(house.heartbeatMs));
     const refusal = refusalOf(answer);
     if (refusal) {
       log("info", "not started: the claim was not granted", { status: answer.status, detail: answer.detail });

@@ -66,6 +66,8 @@ export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
     timeoutMs: 300 * SECOND,
     weight: 1,
     secondsPerTask: null,
+    next: [],
+    schedule: null,
     ...over,
   };
 }
@@ -78,6 +80,7 @@ export function aRunTask(over: Partial<RunTask> = {}): RunTask {
     priority: 50,
     agedFromMs: NOW - MINUTE,
     failures: 0,
+    chainDepth: 0,
     ...over,
   };
 }
@@ -182,6 +185,7 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
     namedTasks: [],
     dueTasks: [],
     liveChildren,
+    schedules: [],
     ...over,
   };
 }

@@ -2,7 +2,7 @@
 import type { Clock } from "#engine/clock.ts";
 import { quiet } from "./activity.ts";
 
-/** Where every test begins: a boundary of the heartbeat, in the future of no certificate and no key. */
+/** Where every test begins, unless it says otherwise: a boundary of the heartbeat. */
 export const START_MS = Date.UTC(2026, 2, 2, 9, 0, 0);
 
 interface Timer {

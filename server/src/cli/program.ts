@@ -11,6 +11,7 @@ import { EXIT, exitCodeOf, failureLines } from "./failure.ts";
 import { addKeys } from "./keys.ts";
 import { addPolicy } from "./policy.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
+import { addSimulate } from "./simulate.ts";
 import { addTasks } from "./tasks.ts";
 import type { Terminal } from "./terminal.ts";
 import { addWorkflows } from "./workflows.ts";
@@ -27,6 +28,7 @@ const GROUPS = [
   addWorkflows,
   addKeys,
   addDoctor,
+  addSimulate,
 ];
 
 /** Carries out one command line (without `node` and the file) and resolves with its exit code; never throws. */

@@ -1,5 +1,11 @@
 /** What a plan decides, as plain values that `store/apply.ts` carries out. All times are epoch milliseconds. */
-import type { ExecutionStatus, HoldReason, TaskStatus } from "@master-orchestrator/contract";
+import type {
+  ExecutionStatus,
+  HoldReason,
+  NextTask,
+  ScheduleDecision,
+  TaskStatus,
+} from "@master-orchestrator/contract";
 import type { Run, RunAttempt } from "./snapshot.ts";
 
 /** Why an attempt or a task failed. */
@@ -23,6 +29,8 @@ export interface TaskChange {
   leaves?: boolean;
   result?: unknown;
   failure?: Failure;
+  /** What the callback that completed it wants to be done next. */
+  next?: readonly NextTask[];
 }
 
 /** A change of an execution's state; several in a row when one cycle folds in several facts. */
@@ -97,6 +105,45 @@ export interface SetPriority {
   actor: string;
 }
 
+/** A new task that the orchestrator itself asks for. A key that is there already makes it nothing. */
+export interface Enqueue {
+  kind: "enqueue";
+  workflowType: string;
+  contentType: string;
+  priority: number;
+  payload: Record<string, unknown>;
+  idempotencyKey: string;
+  parentTaskId: string | null;
+  chainDepth: number;
+  createdBy: "next" | "schedule";
+  reason: string;
+}
+
+/** A follow-up that was asked for and is not enqueued; kept with the execution, with the reason. */
+export interface SkipNext {
+  kind: "skip_next";
+  executionId: string;
+  taskId: string;
+  workflowType: string;
+  reason: string;
+}
+
+/** What is decided about a slot of a workflow's schedule, once. With `run` an `Enqueue` goes along. */
+export interface ScheduleSlot {
+  kind: "schedule";
+  workflowType: string;
+  slotMs: number;
+  run: boolean;
+  reason: ScheduleDecision;
+  cause: string;
+}
+
+/** The workflow has no schedule any more: one that it gets later is a new one. */
+export interface ForgetSchedule {
+  kind: "forget_schedule";
+  workflowType: string;
+}
+
 /** All children of a cycle have ended, so the cycle's own execution ends. */
 export interface FinishCycle {
   kind: "finish_cycle";
@@ -127,6 +174,10 @@ export type Decision =
   | Resume
   | ChangeTask
   | SetPriority
+  | Enqueue
+  | SkipNext
+  | ScheduleSlot
+  | ForgetSchedule
   | FinishCycle
   | Share
   | Hold;

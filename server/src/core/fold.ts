@@ -52,8 +52,15 @@ function foldFact(folding: Folding, fact: Fact, context: FoldContext): Folding {
   switch (fact.kind) {
     case "delivery":
       return folding.attemptEnded ? folding : foldDelivery(folding, fact, context);
-    case "claim":
-      return folding.attemptEnded ? folding : accept(folding, fact.atMs, "claimed", context);
+    case "claim": {
+      if (folding.attemptEnded) return folding;
+      const claimed = accept(folding, fact.atMs, "claimed", context);
+      const { nextWithinMs = null } = fact;
+      if (nextWithinMs === null) return claimed;
+      // A promise that comes with the claim counts also if the run dies before its first heartbeat.
+      const silentAtMs = fact.atMs + nextWithinMs;
+      return withAttempt(claimed, context, { lastHeartbeatAtMs: fact.atMs, silentAtMs });
+    }
     case "heartbeat": {
       if (folding.attemptEnded) return folding;
       const alive = accept(folding, fact.atMs, "sent a heartbeat", context);
@@ -158,10 +165,14 @@ function watch(folding: Folding, context: FoldContext): Folding {
 
 function foldCallback(folding: Folding, callback: Callback, context: FoldContext): Folding {
   const items = new Map((callback.items ?? []).map((item) => [item.task_id, item]));
+  const statusOf = ({ taskId }: RunTask) => items.get(taskId)?.status ?? callback.status;
+  const firstDone = folding.run.tasks.find((task) => statusOf(task) === "completed");
   const outcomeOf = (task: RunTask): Outcome => {
     const item = items.get(task.taskId);
-    if ((item?.status ?? callback.status) === "completed") {
-      return { ok: true, result: item?.result_data ?? (item ? null : callback.result_data) ?? null };
+    if (statusOf(task) === "completed") {
+      const result = item?.result_data ?? (item ? null : callback.result_data) ?? null;
+      const ofAll = task === firstDone ? (callback.next ?? []) : [];
+      return { ok: true, result, next: [...(item?.next ?? []), ...ofAll] };
     }
     const data = item?.error_data ?? callback.error_data;
     const unreported = !item && callback.status === "partial";

@@ -3,6 +3,8 @@ import { admit, type Occupied } from "./admit.ts";
 import type { Advance, Decision, FinishCycle, TaskChange } from "./decision.ts";
 import { fold, resume } from "./fold.ts";
 import { attemptHasEnded, type FoldContext, isSnoozed, isWorking } from "./folding.ts";
+import { followUps } from "./next.ts";
+import { decideSchedules } from "./schedule.ts";
 import type { Fact, NamedTask, Run, Snapshot } from "./snapshot.ts";
 import { assertTaskStep, hasEnded } from "./states.ts";
 
@@ -14,7 +16,8 @@ export interface Plan {
  * 1. Fold the facts, and the passing of time, into each run they concern.
  * 2. Carry out what was asked of single tasks; release those whose time has come.
  * 3. Admit new work into the slots that are free now; say why the rest waits.
- * 4. End the cycles whose children have all ended.
+ * 4. Enqueue what follows the tasks that have ended, and what a schedule brings round.
+ * 5. End the cycles whose children have all ended.
  */
 export function plan(snapshot: Snapshot): Plan {
   const context: FoldContext = {
@@ -32,6 +35,8 @@ export function plan(snapshot: Snapshot): Plan {
       ...advances,
       ...tasks,
       ...admitted.filter((decision) => decision.kind !== "resume"),
+      ...followUps(folded.advances, snapshot),
+      ...decideSchedules(snapshot),
       ...finishCycles(folded.advances, snapshot),
     ],
   };

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { Policy } from "@master-orchestrator/contract";
 import { aPolicy, aTask, MINUTE, NOW, SECOND } from "#test/builders.ts";
 import { type Chance, forSeeds } from "#test/chance.ts";
-import { ageToReach, byRank, score } from "./rank.ts";
+import { ageToReach, aheadUntil, byRank, score } from "./rank.ts";
 
 const AGEING = aPolicy().ageing;
 const aged = (priority: number, minutes: number) => ({ priority, agedFromMs: NOW - minutes * MINUTE });
@@ -98,6 +98,27 @@ describe("the age at which a score is reached", () => {
   it("is in milliseconds", () => {
     assert.equal(ageToReach(501, 50, AGEING), MINUTE);
     assert.equal(ageToReach(541, 50, AGEING), 31 * MINUTE);
+  });
+});
+
+describe("the moment until which another priority goes before a task", () => {
+  it("divides that priority as the order does, for any policy, to the millisecond", () => {
+    forSeeds(1_000, (random) => {
+      const ageing = anyAgeing(random);
+      const task = aTask({ priority: random.int(0, 100), agedFromMs: NOW - random.int(0, 1e9) });
+      const priority = random.int(0, 100);
+      if (priority === task.priority) return;
+      const until = aheadUntil(task, priority, NOW, ageing);
+      const first = (agedFromMs: number) =>
+        byRank([task, aTask({ priority, agedFromMs })], NOW, ageing)[0] !== task;
+      if (until > NOW) assert.ok(first(NOW), "at any age");
+      else
+        assert.deepEqual(
+          [first(until), first(until + 1)],
+          [true, false],
+          JSON.stringify({ ageing, task, priority }),
+        );
+    });
   });
 });
 

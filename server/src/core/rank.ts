@@ -2,6 +2,8 @@
 import type { Policy } from "@master-orchestrator/contract";
 
 const MS_PER_MINUTE = 60_000;
+/** The last moment that a date can name. */
+const END_OF_TIME_MS = 8.64e15;
 
 /**
  * `priority × 10 + age in minutes`, and past the boost's age `boost_per_minute` more per minute.
@@ -29,6 +31,28 @@ export function ageToReach(target: number, priority: number, ageing: Policy["age
       ? missing
       : (missing + ageing.boost_after_minutes * ageing.boost_per_minute) / (1 + ageing.boost_per_minute);
   return minutes * MS_PER_MINUTE;
+}
+
+/**
+ * The latest moment from which a task of another `priority` may count its age (epoch ms) and go before
+ * `task`, in the very order of `byRank`; beyond all time where it does at any age.
+ */
+export function aheadUntil(
+  task: { priority: number; agedFromMs: number },
+  priority: number,
+  nowMs: number,
+  ageing: Policy["ageing"],
+): number {
+  const own = score(task, nowMs, ageing);
+  if (priority * 10 > own) return END_OF_TIME_MS;
+  const goesBefore = (agedFromMs: number) => {
+    const other = score({ priority, agedFromMs }, nowMs, ageing);
+    return other > own || (other === own && agedFromMs < task.agedFromMs);
+  };
+  // The inverse is exact but for rounding: the last milliseconds are tried one by one.
+  let agedFromMs = Math.ceil(nowMs - ageToReach(own, priority, ageing)) + 1;
+  while (!goesBefore(agedFromMs)) agedFromMs -= 1;
+  return agedFromMs;
 }
 
 /** Orders by score, then age, then id: the same input always gives the same order. */

@@ -52,6 +52,33 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
       return { kind: "change_task", ...taskRecord(decision.change) };
     case "set_priority":
       return { kind: "set_priority", task_id: decision.taskId, priority: decision.priority };
+    case "enqueue":
+      return {
+        kind: "enqueue",
+        lane: `${decision.workflowType}/${decision.contentType}`,
+        idempotency_key: decision.idempotencyKey,
+        parent_task_id: decision.parentTaskId,
+        reason: decision.reason,
+      };
+    case "skip_next":
+      return {
+        kind: "skip_next",
+        execution_id: decision.executionId,
+        task_id: decision.taskId,
+        workflow_type: decision.workflowType,
+        reason: decision.reason,
+      };
+    case "schedule":
+      return {
+        kind: "schedule",
+        workflow_type: decision.workflowType,
+        slot: new Date(decision.slotMs).toISOString(),
+        run: decision.run,
+        reason: decision.reason,
+        cause: decision.cause,
+      };
+    case "forget_schedule":
+      return { kind: "forget_schedule", workflow_type: decision.workflowType };
     case "finish_cycle":
       return { kind: "finish_cycle", execution_id: decision.executionId };
     case "resume":

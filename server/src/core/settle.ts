@@ -1,11 +1,13 @@
 /** Ends an attempt or a run: what every task it carries gets, and whether there is a next attempt. */
-import type { AttemptState } from "@master-orchestrator/contract";
+import type { AttemptState, NextTask } from "@master-orchestrator/contract";
 import type { ExecutionEnd, Failure, TaskChange } from "./decision.ts";
 import { type FoldContext, type Folding, step } from "./folding.ts";
 import { backoffMs } from "./retry.ts";
 import type { Run, RunTask } from "./snapshot.ts";
 
-export type Outcome = { ok: true; result: unknown } | { ok: false; failure: Failure; final: boolean };
+export type Outcome =
+  | { ok: true; result: unknown; next?: readonly NextTask[] }
+  | { ok: false; failure: Failure; final: boolean };
 
 export interface Settlement {
   state: AttemptState;
@@ -87,7 +89,9 @@ function taskChange(
 ): TaskChange | null {
   const base = { taskId: task.taskId, from: task.status, actor: "orchestrator" };
   if (outcome.ok) {
-    return { ...base, to: "completed", reason: "its result arrived", leaves: true, result: outcome.result };
+    const { result, next = [] } = outcome;
+    const reason = "its result arrived";
+    return { ...base, to: "completed", reason, leaves: true, result, ...(next.length > 0 ? { next } : {}) };
   }
   const { failure } = outcome;
   const failures = how.late ? task.failures : task.failures + 1;

@@ -5,6 +5,7 @@ import type {
   ExecutionStatus,
   Policy,
   TaskStatus,
+  WorkflowSettings,
 } from "@master-orchestrator/contract";
 
 export interface Snapshot {
@@ -31,6 +32,8 @@ export interface Snapshot {
   dueTasks: readonly DueTask[];
   /** Live children of each parent of `runs`. */
   liveChildren: Readonly<Record<string, number>>;
+  /** Schedules that a cycle has seen before. */
+  schedules: readonly ScheduleState[];
 }
 
 export interface WorkflowView {
@@ -45,7 +48,35 @@ export interface WorkflowView {
   weight: number;
   /** Expected work of one task; null if nobody said. */
   secondsPerTask: number | null;
+  next: readonly NextRule[];
+  schedule: ScheduleRule | null;
 }
+
+/** When tasks of the workflow are enqueued by themselves, and with what. */
+export interface ScheduleRule {
+  everyMs: number;
+  /** No run sooner than this after the last scheduled task has ended. */
+  cooldownMs: number;
+  /** From the first hour until before the second, in `timeZone`; over midnight if the first is later. */
+  hours: readonly [from: number, to: number] | null;
+  timeZone: string;
+  contentType: string;
+  priority: number;
+  payload: Readonly<Record<string, unknown>>;
+}
+
+/** Where a schedule stands. The last two are read only when a slot is to be decided. */
+export interface ScheduleState {
+  workflowType: string;
+  /** The last slot that was decided. */
+  lastSlotMs: number;
+  /** A task that the schedule enqueued has not ended. */
+  unfinished: boolean;
+  lastEndedAtMs: number | null;
+}
+
+/** What follows a task of the workflow when it ends. */
+export type NextRule = NonNullable<WorkflowSettings["next"]>[number];
 
 /** A lane: the tasks of one content type within a workflow, as far as this cycle could need them. */
 export interface LaneView {
@@ -86,6 +117,8 @@ export interface RunTask {
   priority: number;
   agedFromMs: number;
   failures: number;
+  /** How many follow-ups led to it. */
+  chainDepth: number;
 }
 
 /** One live execution of a sub-workflow with its current attempt. */
@@ -138,7 +171,7 @@ export interface DeliveryFact extends AttemptFact {
 
 export type Fact =
   | DeliveryFact
-  | (AttemptFact & { kind: "claim" })
+  | (AttemptFact & { kind: "claim"; nextWithinMs?: number | null })
   | (AttemptFact & {
       kind: "heartbeat";
       progress: number | null;

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Decision } from "#core/decision.ts";
 import { plan } from "#core/plan.ts";
 import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
+import { nextSlotMs } from "#core/schedule.ts";
 import type { Snapshot } from "#core/snapshot.ts";
 import { applyDecisions } from "#store/apply.ts";
 import { insertCycle, nextDue, takeTick, updateHolds, updateShares } from "#store/cycles.ts";
@@ -75,7 +76,7 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
       dispatched: applied.dispatched,
       messages: applied.messages.length,
       again: leftOver(snapshot, decisions),
-      nextDueMs: await nextDue(tx, snapshot.nowMs),
+      nextDueMs: earlier(await nextDue(tx, snapshot.nowMs), nextSlotMs(snapshot.workflows, snapshot.nowMs)),
     };
   });
 }
@@ -87,6 +88,10 @@ function newest(trigger: Trigger, nowMs: number): Trigger {
   return { ...trigger, boundaryMs: trigger.boundaryMs + missed * trigger.intervalMs };
 }
 
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
+
 /** A bound was reached, or tasks have joined the queue only now. Runs that stay held ask for no hurry. */
 function leftOver(snapshot: Snapshot, decisions: readonly Decision[]): boolean {
   const moved = decisions.some((decision) => decision.kind === "advance" || decision.kind === "retry");
@@ -96,6 +101,7 @@ function leftOver(snapshot: Snapshot, decisions: readonly Decision[]): boolean {
     (snapshot.runs.length >= MAX_DUE_RUNS && moved) ||
     decisions.some(
       (decision) =>
+        decision.kind === "enqueue" ||
         (decision.kind === "change_task" && decision.change.to === "queued") ||
         (decision.kind === "hold" && decision.reason === "decision_limit"),
     )

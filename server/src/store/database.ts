@@ -16,6 +16,8 @@ export interface Queryable {
 export interface Database extends Queryable {
   /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** The same pool, but values come as the driver itself gives them: for pg-boss, which expects its `Date`s. */
+  plain: Queryable;
   close(): Promise<void>;
 }
 
@@ -56,11 +58,19 @@ export function openDatabase(options: {
     application_name: "master-orchestrator",
   });
   // Without a listener an idle connection that the server ends (57P01) would end the process.
-  pool.on("error", options.onError);
+  let closing = false;
+  pool.on("error", (error) => {
+    // The pool counts as closed before its connections are: a server that stops next may still cut them.
+    if (!closing) options.onError(error);
+  });
   return {
     query: (text, values) => pool.query(text, values),
     transaction: (work) => inTransaction(pool, work),
-    close: () => pool.end(),
+    plain: { query: (text, values) => pool.query({ text, values, types: pg.types } as pg.QueryConfig) },
+    close() {
+      closing = true;
+      return pool.end();
+    },
   };
 }
 

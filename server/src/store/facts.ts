@@ -154,6 +154,8 @@ export interface Claim {
   executionId: string;
   attempt: number;
   claimant: string;
+  /** The claimant promises to be heard again within this time. */
+  nextWithinMs?: number | null;
 }
 
 export interface ClaimVerdict {
@@ -170,7 +172,7 @@ export async function recordClaims(db: Queryable, claims: readonly Claim[]): Pro
   const { rows } = await db.query(
     `with claim as (
        select * from jsonb_to_recordset($1::jsonb)
-         as c (position int, execution_id uuid, attempt int, claimant text)),
+         as c (position int, execution_id uuid, attempt int, claimant text, data jsonb)),
      execution as (
        select execution_id, status in ${LIVE} as live, attempts from workflow_orchestration
         where execution_id in (select execution_id from claim) order by execution_id for key share),
@@ -181,17 +183,19 @@ export async function recordClaims(db: Queryable, claims: readonly Claim[]): Pro
        select execution_id, attempt, claimant from wanted where current
        on conflict do nothing returning execution_id, attempt, claimant),
      fact as (
-       insert into facts (kind, execution_id, attempt) select 'claim', execution_id, attempt from first)
+       insert into facts (kind, execution_id, attempt, data)
+       select 'claim', execution_id, attempt, wanted.data from wanted join first using (execution_id, attempt))
      select wanted.position, wanted.current, coalesce(first.claimant, known.claimant) as claimant
        from wanted left join first using (execution_id, attempt)
        left join claims known using (execution_id, attempt)`,
     [
       JSON.stringify(
-        claims.map(({ executionId, attempt, claimant }, position) => ({
+        claims.map(({ executionId, attempt, claimant, nextWithinMs = null }, position) => ({
           position,
           execution_id: executionId,
           attempt,
           claimant,
+          data: { nextWithinMs },
         })),
       ),
     ],

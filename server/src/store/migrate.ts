@@ -5,6 +5,8 @@ import { Problem } from "@master-orchestrator/contract";
 import type { Database, Queryable } from "./database.ts";
 
 const LOCK_ID = 7_201_401;
+/** How long another replica's changes to the schema are waited for, and how long one's own may take. */
+const LOCK_WITHIN = "5min";
 
 interface Migration {
   name: string;
@@ -19,8 +21,7 @@ interface Migration {
  */
 export async function migrate(db: Database): Promise<string[]> {
   const known = [...(await read("./migrations/", "")), ...(await read("./migrations/content/", "content/"))];
-  return await db.transaction(async (tx) => {
-    await tx.query("select pg_advisory_xact_lock($1)", [LOCK_ID]);
+  return await underSchemaLock(db, async (tx) => {
     await tx.query(`create table if not exists schema_migrations (
       name text primary key, checksum text not null, applied_at timestamptz not null default clock_timestamp())`);
     const applied = await tx.query<{ name: string; checksum: string }>(
@@ -31,6 +32,16 @@ export async function migrate(db: Database): Promise<string[]> {
     const missing = known.filter((migration) => !done.has(migration.name));
     for (const migration of missing) await run(tx, migration);
     return missing.map((migration) => migration.name);
+  });
+}
+
+/** Runs `work` while no other replica changes the schema. */
+export async function underSchemaLock<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  return await db.transaction(async (tx) => {
+    await tx.query(`set local statement_timeout = '${LOCK_WITHIN}'`);
+    await tx.query(`set local idle_in_transaction_session_timeout = '${LOCK_WITHIN}'`);
+    await tx.query("select pg_advisory_xact_lock($1)", [LOCK_ID]);
+    return await work(tx);
   });
 }
 

@@ -1,6 +1,7 @@
 /** Messages committed with their decision and taken by whoever is free: pg-boss, nothing else knows it. */
 import { type Job, PgBoss } from "pg-boss";
 import type { Database, Queryable } from "./database.ts";
+import { underSchemaLock } from "./migrate.ts";
 
 const QUEUE = "deliveries";
 
@@ -33,18 +34,21 @@ export interface Outbox {
  */
 export async function openOutbox(db: Database, onError: (error: Error) => void): Promise<Outbox> {
   const boss = new PgBoss({
-    db: asBossDatabase(db),
+    db: asBossDatabase(db.plain),
     schedule: false,
     superviseIntervalSeconds: 60,
     persistWarnings: false,
   });
   boss.on("error", onError);
-  await boss.start();
-  await boss.createQueue(QUEUE, {
-    retryLimit: 0,
-    expireInSeconds: 60,
-    retentionSeconds: 3600,
-    deleteAfterSeconds: 600,
+  // Two replicas that install pg-boss at the same moment would trip over each other.
+  await underSchemaLock(db, async () => {
+    await boss.start();
+    await boss.createQueue(QUEUE, {
+      retryLimit: 0,
+      expireInSeconds: 60,
+      retentionSeconds: 3600,
+      deleteAfterSeconds: 600,
+    });
   });
   return {
     async send(tx, messages) {

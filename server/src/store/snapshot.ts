@@ -2,13 +2,14 @@
 import { Policy, type WorkflowSettings } from "@master-orchestrator/contract";
 import type { Fact, LaneView, NamedTask, Run, RunTask, Snapshot, WorkflowView } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
+import { readSchedules, scheduleRule } from "./schedules.ts";
 
 /** Bounds of one cycle: what is left over is the next cycle's, which follows at once. */
 export const MAX_FACTS = 2_000;
 export const MAX_DUE_RUNS = 1_000;
 const MAX_RETRIES_PER_WORKFLOW = 50;
 export const MAX_DUE_TASKS = 1_000;
-const MAX_HEADS_PER_LEVEL = 200;
+const MAX_HEADS_PER_LEVEL = 500;
 /** A replica that was not seen for this long is gone. */
 const REPLICA_GONE_AFTER_MS = 15_000;
 
@@ -42,6 +43,9 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
   for (const task of namedTasks) if (task.executionId) runIds.add(task.executionId);
   const runs = await readRuns(tx, [...runIds]);
   const { version, policy } = await readPolicy(tx);
+  const workflows = await readWorkflows(tx);
+  const occupied = await readOccupied(tx);
+  const room = roomByWorkflow(policy, Object.values(workflows), occupied.running, runs);
   return {
     nowMs,
     paused: locked.paused,
@@ -49,21 +53,22 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
     listeningSinceMs: await readListeningSince(tx, nowMs),
     policyVersion: version,
     policy,
-    workflows: await readWorkflows(tx),
-    ...(await readOccupied(tx)),
-    lanes: await readLanes(tx, policy),
+    workflows,
+    ...occupied,
+    lanes: await readLanes(tx, policy, room),
     runs,
     facts,
     namedTasks,
     dueTasks: await readDueTasks(tx, nowMs),
     liveChildren: await readLiveChildren(tx, runs),
+    schedules: await readSchedules(tx, workflows, nowMs),
   };
 }
 
 /**
  * Locks the runs that this cycle may replace or cancel, and so shut out their callbacks until it
  * commits. Runs whose time has come: those at work, all of them; those between attempts, only as many of each
- * workflow as could start, and none of a paused one, so that a pile of them hides nobody. Runs that are to be cancelled.
+ * workflow as could start, and none of a paused one, so that a pile of them hides nobody. Runs that are to be cancelled, or were refused.
  */
 async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
   const { rows } = await tx.query(
@@ -78,7 +83,8 @@ async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
             order by e.due_at limit $3) retry
           where not w.paused)
         union all
-        select execution_id from facts where kind = 'cancel_execution'
+        select execution_id from facts
+         where kind = 'cancel_execution' or (kind = 'delivery' and data->>'outcome' = 'refused')
         union all
         select t.execution_id from facts f join tasks t on t.task_id = f.task_id where f.kind = 'cancel_task')
       order by execution_id for update`,
@@ -133,7 +139,7 @@ async function readRuns(tx: Queryable, ids: string[]): Promise<Run[]> {
             a.accepted_at, a.deadline_at, a.last_heartbeat_at, a.silent_at, a.progress, a.message,
             (select coalesce(jsonb_agg(jsonb_build_object(
                 'taskId', t.task_id, 'status', t.status, 'priority', t.priority, 'failures', t.failures,
-                'agedFromMs', extract(epoch from t.aged_from) * 1000) order by t.task_id), '[]')
+                'agedFromMs', extract(epoch from t.aged_from) * 1000, 'chainDepth', t.chain_depth) order by t.task_id), '[]')
                from tasks t where t.execution_id = e.execution_id) as tasks
        from workflow_orchestration e
        join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
@@ -204,6 +210,8 @@ function workflowOf(row: Row): WorkflowView {
     timeoutMs: (settings.timeout_seconds ?? 300) * 1000,
     weight: settings.weight ?? 1,
     secondsPerTask: settings.estimates?.seconds_per_task ?? null,
+    next: settings.next ?? [],
+    schedule: settings.schedule ? scheduleRule(settings.schedule) : null,
   };
 }
 
@@ -223,9 +231,33 @@ async function readOccupied(tx: Queryable): Promise<Pick<Snapshot, "running" | "
   };
 }
 
+/**
+ * How many tasks of each workflow this cycle could start at the most: its free slots, and those that
+ * its runs here may free, in full batches. One more, so that the plan sees whether any are left.
+ */
+function roomByWorkflow(
+  policy: Policy,
+  workflows: readonly WorkflowView[],
+  running: Readonly<Record<string, number>>,
+  runs: readonly Run[],
+): Map<string, number> {
+  const working = Object.values(running).reduce((sum, count) => sum + count, 0);
+  const inAll = policy.concurrency.total - working + runs.length;
+  return new Map(
+    workflows.map(({ workflowType, maxConcurrent, batchMax }) => {
+      const mayEnd = runs.filter((run) => run.workflowType === workflowType).length;
+      const slots = Math.min(inAll, maxConcurrent - (running[workflowType] ?? 0) + mayEnd);
+      return [workflowType, Math.min(MAX_HEADS_PER_LEVEL, Math.max(0, slots) * batchMax) + 1];
+    }),
+  );
+}
+
 /** A loose index scan: one step to each priority level that has waiting tasks, then its oldest. */
-async function readLanes(tx: Queryable, policy: Policy): Promise<LaneView[]> {
-  const perLevel = Math.min(MAX_HEADS_PER_LEVEL, policy.concurrency.total * 10) + 1;
+async function readLanes(
+  tx: Queryable,
+  policy: Policy,
+  room: ReadonlyMap<string, number>,
+): Promise<LaneView[]> {
   const { rows } = await tx.query(
     `with recursive level as (
        (select workflow_type, content_type, priority from tasks where status = 'queued'
@@ -238,12 +270,14 @@ async function readLanes(tx: Queryable, policy: Policy): Promise<LaneView[]> {
               > (level.workflow_type, level.content_type, level.priority)
           order by t.workflow_type, t.content_type, t.priority limit 1) next)
      select level.workflow_type, level.content_type, head.task_id, head.priority, head.aged_from, head.runs_alone
-       from level cross join lateral (
+       from level
+       left join unnest($1::text[], $2::int[]) as room (workflow_type, tasks) using (workflow_type)
+      cross join lateral (
          select t.task_id, t.priority, t.aged_from, t.runs_alone from tasks t
           where t.status = 'queued' and t.workflow_type = level.workflow_type
             and t.content_type = level.content_type and t.priority = level.priority
-          order by t.aged_from, t.task_id limit $1) head`,
-    [perLevel],
+          order by t.aged_from, t.task_id limit coalesce(room.tasks, 1)) head`,
+    [[...room.keys()], [...room.values()]],
   );
   const lanes = new Map<string, LaneView & { heads: LaneView["heads"][number][] }>();
   for (const row of rows) {
@@ -272,18 +306,23 @@ async function readLanes(tx: Queryable, policy: Policy): Promise<LaneView[]> {
 
 /**
  * Adds each lane's depth and virtual time. Counts only as far as it matters, so that a million waiting
- * tasks cost no more than a thousand.
+ * tasks cost no more than a thousand, but always beyond the heads: a plan has to see that more wait behind them.
  */
 async function withDepths(tx: Queryable, lanes: LaneView[], bound: number): Promise<LaneView[]> {
   if (lanes.length === 0) return [];
   const { rows } = await tx.query(
     `select (select count(*) from (
                select 1 from tasks t where t.status = 'queued' and t.workflow_type = named.workflow_type
-                  and t.content_type = named.content_type limit $3) counted)::int as depth, lanes.virtual_time
-       from unnest($1::text[], $2::text[]) with ordinality as named (workflow_type, content_type, position)
+                  and t.content_type = named.content_type limit named.bound) counted)::int as depth, lanes.virtual_time
+       from unnest($1::text[], $2::text[], $3::int[]) with ordinality
+            as named (workflow_type, content_type, bound, position)
        left join lanes using (workflow_type, content_type)
       order by position`,
-    [lanes.map((lane) => lane.workflowType), lanes.map((lane) => lane.contentType), bound],
+    [
+      lanes.map((lane) => lane.workflowType),
+      lanes.map((lane) => lane.contentType),
+      lanes.map((lane) => Math.max(bound, lane.heads.length + 1)),
+    ],
   );
   return lanes.map((lane, i) => ({
     ...lane,

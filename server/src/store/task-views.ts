@@ -1,6 +1,6 @@
 /** Reads tasks for people: lists, one task whole, its rank, its hold. Changes nothing. */
 import type { Policy, TaskStatus } from "@master-orchestrator/contract";
-import { ageToReach, score } from "#core/rank.ts";
+import { aheadUntil, score } from "#core/rank.ts";
 import type { Queryable, Row } from "./database.ts";
 
 const SUMMARY = `task_id, workflow_type, content_type, priority, status, failures, idempotency_key, created_at,
@@ -95,12 +95,19 @@ export interface TaskDetail extends TaskSummaryRow {
     endedAtMs: number | null;
   }[];
   executionIds: string[];
+  parentTaskId: string | null;
+  /** Tasks that its end asked for, at most 100. */
+  followUps: string[];
 }
 
 export async function taskById(db: Queryable, taskId: string): Promise<TaskDetail | null> {
-  const { rows } = await db.query(`select ${SUMMARY}, payload, result from tasks where task_id = $1`, [
-    taskId,
-  ]);
+  const { rows } = await db.query(
+    `select ${SUMMARY}, payload, result, parent_task_id,
+            array(select child.task_id from tasks child where child.parent_task_id = tasks.task_id
+                   order by child.task_id limit 100) as follow_ups
+       from tasks where task_id = $1`,
+    [taskId],
+  );
   const row = rows[0];
   if (!row) return null;
   const executions = await db.query(
@@ -127,6 +134,8 @@ export async function taskById(db: Queryable, taskId: string): Promise<TaskDetai
       endedAtMs: attempt.ended_at,
     })),
     executionIds,
+    parentTaskId: row.parent_task_id,
+    followUps: row.follow_ups,
   };
 }
 
@@ -206,21 +215,18 @@ export async function rankOf(
 ): Promise<Ranked> {
   const own = score(task, nowMs, ageing);
   const levels = Array.from({ length: 101 }, (_, priority) => priority);
-  // A task of another level is ahead if it has passed this score by now: at once, or by being old enough.
-  const agedBefore = levels.map(
-    (priority) => new Date(priority * 10 > own ? nowMs + 1 : nowMs - ageToReach(own, priority, ageing)),
-  );
+  const aheadUntilAt = levels.map((priority) => new Date(aheadUntil(task, priority, nowMs, ageing)));
   const { rows } = await db.query(
-    `select coalesce(sum(ahead), 0)::int as ahead from unnest($1::int[], $2::timestamptz[]) as level (priority, aged_before)
+    `select coalesce(sum(ahead), 0)::int as ahead from unnest($1::int[], $2::timestamptz[]) as level (priority, ahead_until)
       cross join lateral (
         select count(*) as ahead from tasks t
          where t.status = 'queued' and t.workflow_type = $3 and t.content_type = $4
            and t.priority = level.priority and t.task_id <> $6
            and (case when level.priority = $5 then (t.aged_from, t.task_id) < ($7::timestamptz, $6::uuid)
-                     else t.aged_from < level.aged_before end)) counted`,
+                     else t.aged_from <= level.ahead_until end)) counted`,
     [
       levels,
-      agedBefore,
+      aheadUntilAt,
       task.workflowType,
       task.contentType,
       task.priority,

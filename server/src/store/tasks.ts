@@ -182,7 +182,8 @@ async function tasksByKey(tx: Queryable, keys: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.idempotency_key, row]));
 }
 
-async function unknownWorkflow(db: Queryable, type: string, path: string): Promise<Problem> {
+/** The refusal of a `workflow_type` below `path` that names nobody. */
+export async function unknownWorkflow(db: Queryable, type: string, path: string): Promise<Problem> {
   const { rows } = await db.query("select workflow_type from workflows order by workflow_type limit 200");
   const known = rows.map((row) => row.workflow_type as string);
   const meant = didYouMean(type, known);

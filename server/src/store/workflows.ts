@@ -71,6 +71,19 @@ export async function listWorkflows(
   return rows.map(fromRow);
 }
 
+/**
+ * Which workflows each one's `next` rules name. Until the end of the transaction nobody else changes
+ * any of them, so that two changes cannot close a circle together.
+ */
+export async function lockNextRules(tx: Queryable): Promise<Record<string, string[]>> {
+  const { rows } = await tx.query<Pick<Row, "workflow_type" | "settings">>(
+    "select workflow_type, settings from workflows order by workflow_type for update",
+  );
+  return Object.fromEntries(
+    rows.map((row) => [row.workflow_type, (row.settings.next ?? []).map((rule) => rule.workflow_type)]),
+  );
+}
+
 /** Registers a workflow or replaces its settings; whether it is built in stays as it is. */
 export async function putWorkflow(db: Queryable, change: WorkflowChange): Promise<StoredWorkflow> {
   const { rows } = await db.query<Row>(

@@ -60,7 +60,9 @@ function claimRoute({ recorder, wake }: AttemptRoutesContext): Route {
     async handle({ params, body, caller }) {
       const attempt = attemptOf(caller, body.attempt);
       const { claimant } = body;
-      const claim = await recorder.claim({ executionId: params.execution_id, attempt, claimant });
+      const nextWithinMs = promisedMs(body.next_within_seconds);
+      const executionId = params.execution_id;
+      const claim = await recorder.claim({ executionId, attempt, claimant, nextWithinMs });
       refuseStale(claim.verdict, attempt);
       if (claim.claimant !== claimant) {
         throw new Problem(
@@ -75,6 +77,10 @@ function claimRoute({ recorder, wake }: AttemptRoutesContext): Route {
   });
 }
 
+function promisedMs(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.round(seconds * 1000);
+}
+
 function heartbeatRoute({ db }: AttemptRoutesContext): Route {
   return defineRoute({
     method: "POST",
@@ -87,11 +93,10 @@ function heartbeatRoute({ db }: AttemptRoutesContext): Route {
     answers: { 200: HeartbeatAnswer },
     async handle({ params, body, caller }) {
       const attempt = attemptOf(caller, body.attempt);
-      const seconds = body.next_within_seconds;
       const beat = {
         progress: body.progress ?? null,
         message: body.message ?? null,
-        nextWithinMs: seconds === undefined ? null : Math.round(seconds * 1000),
+        nextWithinMs: promisedMs(body.next_within_seconds),
       };
       const { verdict, deadlineAtMs } = await recordHeartbeat(db, params.execution_id, attempt, beat);
       refuseStale(verdict, attempt);

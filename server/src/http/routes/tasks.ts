@@ -179,6 +179,8 @@ async function showTask(db: Database, taskId: string) {
       ended_at: time(row.endedAtMs),
     })),
     execution_ids: task.executionIds,
+    parent_task_id: task.parentTaskId,
+    follow_ups: task.followUps,
   };
 }
 

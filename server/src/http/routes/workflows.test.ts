@@ -47,7 +47,7 @@ function fakeTable(rows: Map<string, Row>): Database {
     const all = [...rows.values()].sort((a, b) => (a.workflow_type < b.workflow_type ? -1 : 1));
     return { rows: all.filter((one) => type === null || one.workflow_type > type).slice(0, values[1]) };
   };
-  return { query, transaction: (work) => work({ query }), close: async () => {} };
+  return { query, transaction: (work) => work({ query }), plain: { query }, close: async () => {} };
 }
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -11,16 +11,21 @@ import {
   WorkflowType,
 } from "@master-orchestrator/contract";
 import { z } from "zod";
+import { circleThrough } from "#core/next-cycle.ts";
 import type { Outbound } from "#outbound/client.ts";
-import type { Database } from "#store/database.ts";
+import type { Database, Queryable } from "#store/database.ts";
+import { type ScheduleView, scheduleViews } from "#store/schedules.ts";
+import { unknownWorkflow } from "#store/tasks.ts";
 import {
   findWorkflow,
   listWorkflows,
+  lockNextRules,
   putWorkflow,
   type StoredWorkflow,
   setWorkflowPaused,
   type WorkflowChange,
 } from "#store/workflows.ts";
+import { time } from "../present.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 
@@ -59,7 +64,7 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
         const found = await listWorkflows(db, readCursor(query.cursor), query.limit + 1);
         const page = found.slice(0, query.limit);
         const next = found.length > query.limit ? page.at(-1)!.workflowType : null;
-        return { status: 200, body: { workflows: page.map(shown), next_cursor: next } };
+        return { status: 200, body: { workflows: await shownAll(db, page), next_cursor: next } };
       },
     }),
     defineRoute({
@@ -73,7 +78,7 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
       async handle({ params }) {
         const found = await findWorkflow(db, params.workflow_type);
         if (!found) throw noSuchWorkflow(params.workflow_type);
-        return { status: 200, body: shown(found) };
+        return { status: 200, body: await shownOne(db, found) };
       },
     }),
     defineRoute({
@@ -93,11 +98,12 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
         if (type === MASTER) throw wrongField("path/workflow_type", "is the orchestrator's own name");
         refuseUnsafe(body, options.outbound);
         const stored = await db.transaction(async (tx) => {
+          await refuseWrongNext(tx, type, body);
           const before = await findWorkflow(tx, type, { lock: true });
           return putWorkflow(tx, combine(type, body, before, actorOf(caller)));
         });
         options.changed?.();
-        return { status: 200, body: shown(stored) };
+        return { status: 200, body: await shownOne(db, stored) };
       },
     }),
     pausing(options, "pause", "Dispatch no more of its tasks; what runs, runs on"),
@@ -119,7 +125,7 @@ function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summ
       const stored = await setWorkflowPaused(options.db, type, action === "pause", actorOf(caller));
       if (!stored) throw noSuchWorkflow(type);
       options.changed?.();
-      return { status: 200, body: shown(stored) };
+      return { status: 200, body: await shownOne(options.db, stored) };
     },
   });
 }
@@ -195,6 +201,23 @@ function refuseUnsafe(given: WorkflowPut, outbound: Pick<Outbound, "check">): vo
   });
 }
 
+/** A rule has to name a registered workflow, and no rules may lead back to where they began. */
+async function refuseWrongNext(tx: Queryable, type: string, given: WorkflowPut): Promise<void> {
+  const named = (given.next ?? []).map((rule) => rule.workflow_type);
+  if (named.length === 0) return;
+  const followers = { ...(await lockNextRules(tx)), [type]: named };
+  for (const [i, follower] of named.entries()) {
+    if (!Object.hasOwn(followers, follower)) throw await unknownWorkflow(tx, follower, `/next/${i}`);
+  }
+  const circle = circleThrough(type, followers);
+  if (!circle) return;
+  const position = named.indexOf(circle[1] as string);
+  throw wrongField(
+    `/next/${position}/workflow_type`,
+    `closes a circle, in which each run would cause the next without end: ${circle.join(" → ")}`,
+  );
+}
+
 function isHeaderValue(value: string): boolean {
   return value === MASK || /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
@@ -217,7 +240,21 @@ function noSuchWorkflow(type: string): Problem {
   );
 }
 
-function shown(stored: StoredWorkflow): z.input<typeof Workflow> {
+type Shown = z.input<typeof Workflow>;
+
+async function shownAll(db: Database, page: readonly StoredWorkflow[]): Promise<Shown[]> {
+  const views = await scheduleViews(
+    db,
+    page.map(({ workflowType, settings }) => ({ workflowType, schedule: settings.schedule })),
+  );
+  return page.map((stored) => shown(stored, views.get(stored.workflowType)));
+}
+
+async function shownOne(db: Database, stored: StoredWorkflow): Promise<Shown> {
+  return (await shownAll(db, [stored]))[0] as Shown;
+}
+
+function shown(stored: StoredWorkflow, schedule: ScheduleView | undefined): Shown {
   const { auth, signingSecret, settings, paused } = stored;
   return {
     workflow_type: stored.workflowType,
@@ -228,6 +265,13 @@ function shown(stored: StoredWorkflow): z.input<typeof Workflow> {
       ...(signingSecret ? { signing_secret: MASK } : {}),
       paused,
     },
+    schedule_state: schedule
+      ? {
+          last_slot: time(schedule.lastSlotMs),
+          next_slot: time(schedule.nextSlotMs),
+          last_decision: schedule.lastDecision,
+        }
+      : null,
     updated_at: new Date(stored.updatedAtMs).toISOString(),
     updated_by: stored.updatedBy,
   };

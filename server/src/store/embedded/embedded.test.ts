@@ -105,7 +105,10 @@ describe("the embedded server", { concurrency: 2 }, () => {
     const dataDir = join(await aDirectory(t), "new", "data");
     const server = await aServer(t, { dataDir });
     assert.equal(server.adopted, false);
-    assert.match(server.url, /^postgres:\/\/postgres:[0-9a-f]{48}@127\.0\.0\.1:\d+\/orchestrator$/);
+    assert.match(
+      server.url,
+      /^postgres:\/\/postgres:[0-9a-f]{48}@127\.0\.0\.1:\d+\/orchestrator\?sslmode=disable$/,
+    );
     const [row] = await query(
       server.url,
       `select current_setting('server_encoding') as encoding, current_setting('timezone') as zone, lower('É') as small,

@@ -1,0 +1,27 @@
+/** A PostgreSQL of the bench's own: embedded, in a temporary directory, with the settings that the service uses. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startEmbedded } from "../server/src/store/embedded/index.ts";
+
+export async function withCluster<T>(work: (url: string) => Promise<T>): Promise<T> {
+  const dataDir = await mkdtemp(join(tmpdir(), "bench-"));
+  const server = await startEmbedded({ dataDir, log: () => {} });
+  try {
+    return await work(server.url);
+  } finally {
+    await server.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+export function percentile(sorted: readonly number[], p: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * p) / 100))] as number;
+}
+
+/** What the figures were measured on, in one line. */
+export async function machine(): Promise<string> {
+  const { availableParallelism, cpus, totalmem } = await import("node:os");
+  const memory = Math.round(totalmem() / 1024 ** 3);
+  return `${availableParallelism()} × ${cpus()[0]?.model.trim()}, ${memory} GiB, Node ${process.versions.node}, PostgreSQL 18 embedded, fsync on`;
+}

@@ -1,0 +1,205 @@
+/** Carries out a plan on a simulated world, as `store/apply.ts` does on rows; a plan that does not fit stops it. */
+import type { Advance, Decision, Dispatch, Enqueue, Retry, Share, TaskChange } from "#core/decision.ts";
+import { DELIVERY_LOST_AFTER_MS, isSnoozed, isWorking } from "#core/folding.ts";
+import type { Run } from "#core/snapshot.ts";
+import { hasEnded } from "#core/states.ts";
+import { isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
+
+export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void {
+  rows.posted = [];
+  for (const decision of decisions) {
+    if (decision.kind === "advance") advance(rows, decision);
+    else if (decision.kind === "change_task") change(rows, decision.change);
+    else if (decision.kind === "set_priority") setPriority(rows, decision);
+    else if (decision.kind === "enqueue") enqueueOnce(rows, decision);
+  }
+  const cycleId = decisions.some(({ kind }) => kind === "dispatch") ? named(rows, "cycle") : null;
+  for (const decision of decisions) {
+    if (decision.kind === "dispatch") open(rows, decision, cycleId);
+    else if (decision.kind === "retry") startAgain(rows, decision);
+    else if (decision.kind === "share") moveLanes(rows, decision);
+    else if (decision.kind === "finish_cycle") finishCycle(rows, decision.executionId);
+  }
+}
+
+/** A new task, with everything that is left out as if it were enqueued now. */
+export function enqueue(rows: Rows, over: NewWorldTask): WorldTask {
+  const task: WorldTask = {
+    taskId: named(rows, "task"),
+    contentType: "default",
+    status: "queued",
+    priority: 50,
+    agedFromMs: rows.nowMs,
+    dueAtMs: rows.nowMs,
+    failures: 0,
+    runsAlone: false,
+    executionId: null,
+    chainDepth: 0,
+    ...over,
+  };
+  rows.tasks.set(task.taskId, task);
+  place(rows, task);
+  return task;
+}
+
+/** Names sort as they were given, like the store's. */
+function named(rows: Rows, kind: string): string {
+  rows.named += 1;
+  return `${kind}-${String(rows.named).padStart(9, "0")}`;
+}
+
+function enqueueOnce(rows: Rows, decision: Enqueue): void {
+  const { idempotencyKey, workflowType, contentType, priority, chainDepth } = decision;
+  if (rows.keys.has(idempotencyKey)) return;
+  rows.keys.add(idempotencyKey);
+  enqueue(rows, { workflowType, contentType, priority, chainDepth });
+}
+
+/** Puts a task where its state says that it is looked for. */
+function place(rows: Rows, task: WorldTask): void {
+  if (task.status === "queued") rows.waiting.add(task);
+  const rests = task.executionId === null && (task.status === "scheduled" || task.status === "retrying");
+  rows.dueTasks.set(task.taskId, rests ? task.dueAtMs : null);
+}
+
+function change(rows: Rows, taskChange: TaskChange): void {
+  const task = known(rows, taskChange.taskId);
+  demand(task.status === taskChange.from, `${task.taskId} is ${task.status}, not ${taskChange.from}`);
+  rows.taken.add(`${taskChange.from} → ${taskChange.to}`);
+  if (task.status === "queued") rows.waiting.remove(task);
+  task.status = taskChange.to;
+  task.failures = taskChange.failures ?? task.failures;
+  task.dueAtMs = taskChange.dueAtMs ?? task.dueAtMs;
+  task.runsAlone = taskChange.runsAlone ?? task.runsAlone;
+  if (taskChange.leaves && task.executionId !== null) {
+    rows.carried.get(task.executionId)?.delete(task.taskId);
+    task.executionId = null;
+  }
+  place(rows, task);
+}
+
+function setPriority(rows: Rows, { taskId, priority }: { taskId: string; priority: number }): void {
+  const task = known(rows, taskId);
+  if (task.status === "queued") rows.waiting.remove(task);
+  task.priority = priority;
+  if (task.status === "queued") rows.waiting.add(task);
+}
+
+function advance(rows: Rows, decision: Advance): void {
+  const run = rows.runs.get(decision.executionId);
+  demand(run !== undefined && isLive(run), `${decision.executionId} is moved, and is not live`);
+  let { status } = run;
+  for (const step of decision.steps) {
+    demand(step.from === status, `${run.executionId} is ${status}, and a step begins at ${step.from}`);
+    rows.taken.add(`${step.from} → ${step.to}`);
+    status = step.to;
+  }
+  const ended = hasEnded(status);
+  demand(decision.attempt.number === run.attempt.number, `${run.executionId} changes its attempt's number`);
+  demand((decision.dueAtMs === null) === ended, "a live run is looked at again, an ended one never");
+  demand((decision.end !== null) === ended, `${run.executionId} ends without an ending, or the reverse`);
+  for (const taskChange of decision.tasks) change(rows, taskChange);
+  const moved: Run = { ...run, status, attempt: decision.attempt, dueAtMs: decision.dueAtMs };
+  putRun(rows, moved);
+  if (decision.deliver) rows.posted.push(moved);
+  if (!ended) return;
+  demand((rows.carried.get(run.executionId)?.size ?? 0) === 0, `${run.executionId} ended and carries tasks`);
+  rows.carried.delete(run.executionId);
+  if (run.parentId !== null) rows.children.set(run.parentId, (rows.children.get(run.parentId) ?? 0) - 1);
+}
+
+function open(rows: Rows, decision: Dispatch, parentId: string | null): void {
+  const { workflowType, contentType, taskIds, timeoutMs } = decision;
+  const executionId = named(rows, "run");
+  rows.taken.add("IDLE → DISPATCHING");
+  rows.carried.set(executionId, new Set());
+  if (parentId !== null) rows.children.set(parentId, (rows.children.get(parentId) ?? 0) + 1);
+  const run = { executionId, parentId, workflowType, contentType, tasks: [], taskCount: taskIds.length };
+  start(rows, { ...run, ...firstMoments(rows, 1, timeoutMs) }, taskIds, "queued");
+}
+
+function startAgain(rows: Rows, decision: Retry): void {
+  const run = rows.runs.get(decision.executionId);
+  demand(run?.status === "ERROR_RECOVERY", `${decision.executionId} is started again, and has not failed`);
+  rows.taken.add("ERROR_RECOVERY → DISPATCHING");
+  const moments = firstMoments(rows, decision.attempt, decision.timeoutMs);
+  start(rows, { ...run, ...moments }, decision.taskIds, "retrying");
+}
+
+/** A run that was posted just now. */
+function firstMoments(
+  rows: Rows,
+  number: number,
+  timeoutMs: number,
+): Pick<Run, "status" | "dueAtMs" | "attempt"> {
+  return {
+    status: "DISPATCHING",
+    dueAtMs: rows.nowMs + DELIVERY_LOST_AFTER_MS,
+    attempt: {
+      number,
+      state: "sent",
+      timeoutMs,
+      deliveries: 1,
+      deliverAtMs: null,
+      snoozedSinceMs: null,
+      acceptedAtMs: null,
+      deadlineAtMs: rows.nowMs + timeoutMs,
+      lastHeartbeatAtMs: null,
+      silentAtMs: null,
+      progress: null,
+      message: null,
+    },
+  };
+}
+
+function start(rows: Rows, run: Run, taskIds: readonly string[], from: "queued" | "retrying"): void {
+  const { executionId } = run;
+  for (const taskId of taskIds) {
+    const task = known(rows, taskId);
+    const carrier = from === "queued" ? null : executionId;
+    demand(task.status === from, `${taskId} is started, and is ${task.status}`);
+    demand(task.executionId === carrier, `${taskId} is started by ${executionId}, and is elsewhere`);
+    rows.taken.add(`${from} → running`);
+    if (from === "queued") rows.waiting.remove(task);
+    task.status = "running";
+    task.executionId = executionId;
+    rows.carried.get(executionId)?.add(taskId);
+  }
+  putRun(rows, run);
+  rows.posted.push(run);
+}
+
+/** Keeps the run, and what is counted and looked up by it. */
+function putRun(rows: Rows, run: Run): void {
+  const before = rows.runs.get(run.executionId);
+  const count = (counts: Record<string, number>, holds: (run: Run) => boolean) => {
+    const moved = Number(holds(run)) - Number(before !== undefined && holds(before));
+    counts[run.workflowType] = (counts[run.workflowType] ?? 0) + moved;
+  };
+  count(rows.running, isWorking);
+  count(rows.snoozed, isSnoozed);
+  rows.runs.set(run.executionId, run);
+  rows.dueRuns.set(run.executionId, run.dueAtMs);
+}
+
+function moveLanes(rows: Rows, { systemTime, lanes }: Share): void {
+  rows.virtualTime = Math.max(rows.virtualTime, systemTime);
+  for (const { workflowType, contentType, virtualTime } of lanes)
+    rows.waiting.setVirtualTime(workflowType, contentType, virtualTime);
+}
+
+function finishCycle(rows: Rows, cycleId: string): void {
+  demand(rows.children.get(cycleId) === 0, `${cycleId} ends, and has live children`);
+  rows.children.delete(cycleId);
+}
+
+function known(rows: Rows, taskId: string): WorldTask {
+  const task = rows.tasks.get(taskId);
+  demand(task !== undefined, `there is no ${taskId}`);
+  return task;
+}
+
+/** A plan that does not fit the world is a bug: in production it stops the cycle, here the simulation. */
+function demand(holds: boolean, otherwise: string): asserts holds {
+  if (!holds) throw new Error(`the plan does not fit: ${otherwise}`);
+}

@@ -1,0 +1,86 @@
+/**
+ * Owns a world in memory: tasks and runs that live by plans alone, as rows do in the store, and complain of
+ * a wrong plan. Decides nothing: that is `core/plan.ts`, here as in production.
+ */
+import type { Policy } from "@master-orchestrator/contract";
+import type { Decision } from "#core/decision.ts";
+import { plan } from "#core/plan.ts";
+import type { Fact, Run, Snapshot, WorkflowView } from "#core/snapshot.ts";
+import { applyDecisions, enqueue } from "./apply.ts";
+import { emptyRows, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
+import { takeSnapshot } from "./take-snapshot.ts";
+
+export type { NewWorldTask, WorldTask } from "./rows.ts";
+export { isLive } from "./rows.ts";
+
+export interface World {
+  /** Virtual time, epoch milliseconds: whoever holds the world moves it, forward only. */
+  nowMs: number;
+  paused: boolean;
+  readonly tasks: ReadonlyMap<string, WorldTask>;
+  /** Every run there ever was, as it stands now. */
+  readonly runs: ReadonlyMap<string, Run>;
+  /** Every step that was taken, as `from → to`. */
+  readonly taken: ReadonlySet<string>;
+  /** Runs whose message the last cycle posted, for the first time or again. */
+  readonly posted: readonly Run[];
+  /** Runs at work, by workflow. */
+  readonly running: Readonly<Record<string, number>>;
+  enqueue(task: NewWorldTask): WorldTask;
+  /** To be folded in by the next cycle. */
+  report(fact: Fact): void;
+  /** One cycle: snapshot, plan, apply. Returns what was decided. */
+  cycle(): readonly Decision[];
+  /** True if the next cycle should follow at once: something is left over, or has become due by this very one. */
+  hasMoreNow(): boolean;
+  /** The next moment after now at which something becomes due by itself; null if nothing will. */
+  nextDueMs(): number | null;
+  /** How many tasks wait in a lane. */
+  depth(workflowType: string, contentType: string): number;
+  /** The tasks that a live run carries. */
+  tasksOf(executionId: string): string[];
+}
+
+export interface WorldParts {
+  policy: Policy;
+  workflows: Readonly<Record<string, WorkflowView>>;
+  /** Where virtual time begins, epoch milliseconds. */
+  nowMs: number;
+  /** What stands for `plan`: tests freeze the snapshot first. */
+  decide?: (snapshot: Snapshot) => { decisions: readonly Decision[] };
+}
+
+/** A world without any task, under one policy. */
+export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldParts): World {
+  let leftOver = false;
+  const world: World & Rows = {
+    ...emptyRows(policy, workflows, nowMs),
+    enqueue: (task) => enqueue(world, task),
+    report: (fact) => void world.facts.push(fact),
+    cycle() {
+      const { decisions } = decide(takeSnapshot(world));
+      world.facts = [];
+      applyDecisions(world, decisions);
+      leftOver = decisions.some(leavesSomething);
+      return decisions;
+    },
+    hasMoreNow: () => leftOver || world.dueRuns.hasFresh(world.nowMs) || world.dueTasks.hasFresh(world.nowMs),
+    nextDueMs() {
+      const moments = [world.dueRuns.nextMs(world.nowMs), world.dueTasks.nextMs(world.nowMs)];
+      const next = moments.filter((moment) => moment !== null);
+      return next.length === 0 ? null : Math.min(...next);
+    },
+    depth: (workflowType, contentType) => world.waiting.depth(workflowType, contentType),
+    tasksOf: (executionId) => [...(world.carried.get(executionId) ?? [])],
+  };
+  return world;
+}
+
+/** As `engine/cycle.ts` judges it: a bound was reached, or tasks have joined the queue only now. */
+function leavesSomething(decision: Decision): boolean {
+  return (
+    decision.kind === "enqueue" ||
+    (decision.kind === "change_task" && decision.change.to === "queued") ||
+    (decision.kind === "hold" && decision.reason === "decision_limit")
+  );
+}
