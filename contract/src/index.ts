@@ -2,6 +2,7 @@
 export * from "./dispatch.ts";
 export * from "./doctor.ts";
 export * from "./execution.ts";
+export * from "./merge.ts";
 export * from "./orchestrator.ts";
 export * from "./policy.ts";
 export * from "./primitives.ts";

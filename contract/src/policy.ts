@@ -1,6 +1,8 @@
 /** The policy: everything that an operator may change about how decisions are made. */
 import { z } from "zod";
+import { mergeDocument } from "./merge.ts";
 import { Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
+import { validate } from "./validate.ts";
 
 const Count = z.int().min(0).max(1_000_000);
 const Amount = z.number().min(0).max(1_000_000_000);
@@ -90,4 +92,16 @@ export const PolicyHistory = z
 /** The policy of a new installation. */
 export function defaultPolicy(): Policy {
   return Policy.parse({});
+}
+
+/** Parts whose entries have names of the operator's own, so that null can take one away. */
+const REMOVABLE = new Set(["lanes", "providers", "prices"]);
+
+/** The policy with a partial document merged in. Throws Problem `validation_failed` that names each wrong field. */
+export function mergePolicy(current: Policy, patch: Record<string, unknown>, where = ""): Policy {
+  const merged = Object.entries(patch).map(([part, value]): [string, unknown] => {
+    const before = (current as Record<string, unknown>)[part];
+    return [part, mergeDocument(before, value, REMOVABLE.has(part))];
+  });
+  return validate(Policy, { ...current, ...Object.fromEntries(merged) }, where);
 }

@@ -67,7 +67,7 @@ function workflowFolders(): string[] {
   return readdirSync(join(ROOT, "workflows")).map((name) => `workflows/${name}/src`);
 }
 
-const isTest = (path: string) => path.endsWith(".test.ts");
+const isTest = (path: string) => /\.(test|slow)\.ts$/.test(path);
 
 /** The area that a file belongs to. */
 function areaOf(path: string): string {

@@ -1,9 +1,17 @@
 /** Owns `orchestrator simulate`: the same work under several policies, side by side. Never changes anything anywhere. */
 import { basename } from "node:path";
 import { setImmediate as breathe } from "node:timers/promises";
-import { defaultPolicy, didYouMean, type Policy, Problem } from "@master-orchestrator/contract";
+import {
+  defaultPolicy,
+  didYouMean,
+  mergeDocument,
+  mergePolicy,
+  type Policy,
+  Problem,
+  validate,
+  WorkflowSettings,
+} from "@master-orchestrator/contract";
 import type { Command } from "commander";
-import { mergedPolicy, mergedSettings } from "#simulate/documents.ts";
 import type { Figures } from "#simulate/measure.ts";
 import { openSimulation, type SimulationParts } from "#simulate/simulate.ts";
 import { lanesOf, workflowOf } from "#simulate/workload.ts";
@@ -89,7 +97,7 @@ function candidatesOf(
     const file = files[i] as string;
     const short = names[i] as string;
     const name = names.indexOf(short) === names.lastIndexOf(short) ? short : file;
-    return { name: plain(name), policy: naming(file, () => mergedPolicy(base.policy, patch)) };
+    return { name: plain(name), policy: naming(file, () => mergePolicy(base.policy, patch)) };
   });
   return [base, ...changed];
 }
@@ -102,7 +110,8 @@ function workflowsOf(
   const types = new Set(workload.arrivals.map(({ workflowType }) => workflowType));
   return Object.fromEntries(
     [...types].sort().map((type) => {
-      const merge = () => mergedSettings(settings[type] ?? {}, changes[type] ?? {}, `/${type}`);
+      const merge = () =>
+        validate(WorkflowSettings, mergeDocument(settings[type] ?? {}, changes[type] ?? {}), `/${type}`);
       return [type, workflowOf(type, naming(file, merge))];
     }),
   );

@@ -1,16 +1,16 @@
 /** Changing the policy: merging, refusing, versions, rollback, and two at once. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, it } from "node:test";
-import { defaultPolicy, Problem } from "@master-orchestrator/contract";
+import { defaultPolicy, mergePolicy, Problem } from "@master-orchestrator/contract";
 import type { Queryable } from "#store/database.ts";
 import { problem, type TrialServer, trialServer } from "../trial-server.ts";
-import { mergePolicy, policyRoutes } from "./policy.ts";
+import { policyRoutes } from "./policy.ts";
 
 describe("a partial document", () => {
   const base = defaultPolicy();
   const wrong = (patch: Record<string, unknown>, path: string) =>
     assert.throws(
-      () => mergePolicy(base, patch),
+      () => mergePolicy(base, patch, "/policy"),
       (error) => {
         assert.ok(error instanceof Problem && error.code === "validation_failed");
         const errors = error.details.errors as { path: string }[];
@@ -59,7 +59,7 @@ describe("a partial document", () => {
   it("cannot reach into prototypes", () => {
     const patch = JSON.parse('{"prices": {"__proto__": {"polluted": 1}}, "__proto__": {"polluted": 1}}');
     try {
-      mergePolicy(base, patch);
+      mergePolicy(base, patch, "/policy");
     } catch (error) {
       assert.ok(error instanceof Problem);
     }

@@ -1,13 +1,12 @@
 /** Owns the API of the policy: reading, changing by partial documents, history, rollback. Decides nothing by it. */
 import {
   defaultPolicy,
-  Policy,
+  mergePolicy,
   PolicyHistory,
   PolicyHistoryQuery,
   PolicyPatch,
   PolicyVersion,
   Problem,
-  validate,
 } from "@master-orchestrator/contract";
 import { z } from "zod";
 import type { Queryable } from "#store/database.ts";
@@ -63,7 +62,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
         const changedBy = actorOf(caller);
         const comment = body.comment ?? null;
         const stored = await change(options.db, expected, (current) => ({
-          policy: mergePolicy(current.policy, body.policy),
+          policy: mergePolicy(current.policy, body.policy, "/policy"),
           comment,
           changedBy,
         }));
@@ -146,32 +145,6 @@ async function inForce(db: Queryable): Promise<StoredPolicy> {
   return (
     stored ?? { version: 0, policy: defaultPolicy(), comment: null, changedBy: "default", changedAtMs: 0 }
   );
-}
-
-/** Parts whose entries have names of the operator's own, so that null can take one away. */
-const REMOVABLE = new Set(["lanes", "providers", "prices"]);
-
-/** The policy with a partial document merged in. Throws Problem `validation_failed` that names each wrong field. */
-export function mergePolicy(current: Policy, patch: Record<string, unknown>): Policy {
-  const merged = Object.entries(patch).map(([part, value]): [string, unknown] => {
-    const before = (current as Record<string, unknown>)[part];
-    return [part, mergeValue(before, value, REMOVABLE.has(part))];
-  });
-  return validate(Policy, { ...current, ...Object.fromEntries(merged) }, "/policy");
-}
-
-function mergeValue(before: unknown, patch: unknown, removable: boolean): unknown {
-  if (!isObject(patch)) return patch;
-  const members = new Map(isObject(before) ? Object.entries(before) : []);
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null && removable) members.delete(name);
-    else members.set(name, mergeValue(members.get(name), value, removable));
-  }
-  return Object.fromEntries(members);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function readIfMatch(headers: HeaderLookup): number | null {
