@@ -3,15 +3,17 @@ import { type ChildProcess, fork, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { Agent, request } from "undici";
+import { machine, withCluster } from "./cluster.ts";
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 30);
+/** Enqueued per second; more than the service can do measures its capacity. */
 const RATE = Number(process.env.BENCH_RATE ?? 1000);
+const DRAIN_SECONDS = 60;
+const MAX_WAITING_REQUESTS = 400;
 const KEY = "bench-admin-key-0123456789abcdef";
-const ROOT = new URL("..", import.meta.url).pathname;
 const agent = new Agent({ connections: 16 });
 
 async function freePort(): Promise<number> {
@@ -22,113 +24,129 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function startStub(): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(join(ROOT, "bench/stub.ts"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+function pathOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+async function startStub(): Promise<{ child: ChildProcess; url: string }> {
+  const child = fork(pathOf("stub.ts"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const port = await new Promise<number>((resolve) =>
     child.once("message", (message) => resolve((message as { port: number }).port)),
   );
-  return { child, port };
+  return { child, url: `http://127.0.0.1:${port}/` };
 }
 
-async function startService(dataDir: string, port: number): Promise<ChildProcess> {
-  const child = spawn(
-    process.execPath,
-    [
-      ...(process.env.BENCH_PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof"] : []),
-      join(ROOT, "server/src/main.ts"),
-    ],
-    {
-      cwd: dataDir,
-      env: {
-        ...process.env,
-        DATA_DIR: dataDir,
-        PORT: String(port),
-        ORCHESTRATOR_ADMIN_KEY: KEY,
-        OUTBOUND_ALLOW: "127.0.0.1",
-        LOG_LEVEL: "warn",
-      },
-      stdio: ["ignore", "pipe", "inherit"],
+async function startService(databaseUrl: string, dataDir: string, port: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [pathOf("../server/src/main.ts")], {
+    env: {
+      ...process.env,
+      DATABASE_URL: databaseUrl,
+      DATA_DIR: dataDir,
+      PORT: String(port),
+      ORCHESTRATOR_ADMIN_KEY: KEY,
+      OUTBOUND_ALLOW: "127.0.0.1",
+      LOG_LEVEL: "warn",
     },
-  );
-  await new Promise<void>((resolve) =>
-    child.stdout?.on("data", (data) => String(data).includes("is ready") && resolve()),
-  );
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await new Promise<void>((resolve) => {
+    child.stdout?.on("data", (data) => String(data).includes("is ready") && resolve());
+  });
   return child;
 }
 
-async function call(base: string, method: "GET" | "POST" | "PUT", path: string, body?: unknown) {
+async function call(base: string, method: "POST" | "PUT", path: string, body: unknown): Promise<void> {
   const answer = await request(base + path, {
     dispatcher: agent,
     method,
-    headers: { authorization: `Bearer ${KEY}`, ...(body ? { "content-type": "application/json" } : {}) },
-    body: body ? JSON.stringify(body) : null,
+    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
   });
-  const json = (await answer.body.json()) as Record<string, unknown>;
-  if (answer.statusCode >= 300) throw new Error(`${path}: ${answer.statusCode} ${JSON.stringify(json)}`);
-  return json;
+  const text = await answer.body.text();
+  if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.statusCode} ${text}`);
 }
 
-const dataDir = await mkdtemp(join(tmpdir(), "bench-"));
-const port = await freePort();
-const base = `http://127.0.0.1:${port}`;
-const stub = await startStub();
-const service = await startService(dataDir, port);
-try {
-  await call(base, "PUT", "/api/v1/workflows/stub", {
-    webhook_url: `http://127.0.0.1:${stub.port}/`,
-    batch: { min: 1, max: 1 },
-    max_concurrent: 1000,
-  });
-  await call(base, "PUT", "/api/v1/policy", {
-    policy: { concurrency: { total: 1000 }, high_load: { waiting_above: 1_000_000 } },
-  });
-  let sent = 0;
+/** Enqueues at RATE for SECONDS, one task a request; returns how many were taken. */
+async function enqueueAtRate(base: string): Promise<number> {
   const started = performance.now();
-  const end = started + SECONDS * 1000;
-  let failures = 0;
-  const inFlight = new Set<Promise<unknown>>();
-  while (performance.now() < end) {
+  const open = new Set<Promise<void>>();
+  let sent = 0;
+  while (performance.now() - started < SECONDS * 1000) {
     const due = Math.floor(((performance.now() - started) / 1000) * RATE);
-    while (sent < due) {
-      sent++;
-      const p = call(base, "POST", "/api/v1/tasks", { workflow_type: "stub", payload: { n: sent } })
-        .catch((error) => {
-          if (failures++ < 3) console.error(error);
-        })
-        .finally(() => inFlight.delete(p));
-      inFlight.add(p);
+    for (; sent < due; sent++) {
+      const sending = call(base, "POST", "/api/v1/tasks", { workflow_type: "stub", payload: { n: sent } });
+      open.add(sending);
+      sending.finally(() => open.delete(sending)).catch(() => {});
     }
-    await sleep(5);
-    if (inFlight.size > 400) await Promise.race(inFlight);
+    if (open.size > MAX_WAITING_REQUESTS) await Promise.race(open);
+    await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  await Promise.all(inFlight);
-  const enqueuedIn = (performance.now() - started) / 1000;
-  const password = (await import("node:fs")).readFileSync(join(dataDir, "postgres-password"), "utf8").trim();
-  const pidFile = (await import("node:fs"))
-    .readFileSync(join(dataDir, "postgres/postmaster.pid"), "utf8")
-    .split("\n");
-  const db = new pg.Client(
-    `postgres://postgres:${password}@127.0.0.1:${pidFile[3]}/orchestrator?sslmode=disable`,
-  );
-  await db.connect();
-  for (;;) {
-    const { rows } = await db.query("select count(*)::int n from tasks where status not in ('completed')");
-    if (rows[0].n === 0 || performance.now() > end + 60_000) break;
-    await sleep(200);
+  await Promise.all(open);
+  return sent;
+}
+
+/** What the same disk does without us: commits of one row a second on one connection. */
+async function commitsPerSecond(db: pg.Client): Promise<number> {
+  await db.query("create temporary table probe (n int)");
+  const started = performance.now();
+  let commits = 0;
+  while (performance.now() - started < 2000) {
+    await db.query("insert into probe values (1)");
+    commits++;
   }
-  const doneIn = (performance.now() - started) / 1000;
+  return commits / 2;
+}
+
+async function report(db: pg.Client, sent: number, started: number, commits: number): Promise<void> {
+  const giveUpAt = performance.now() + DRAIN_SECONDS * 1000;
+  const left = async () =>
+    (await db.query("select count(*)::int as n from tasks where status <> 'completed'")).rows[0].n as number;
+  while ((await left()) > 0 && performance.now() < giveUpAt) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const seconds = (performance.now() - started) / 1000;
   const { rows } = await db.query(
-    `select count(*)::int n, percentile_cont(array[0.5,0.99]) within group (order by extract(epoch from completed_at-created_at)*1000) p,
-            (select count(*)::int from cycles) cycles, (select avg(duration_ms) from cycles) cycle_ms from tasks where status='completed'`,
+    `select count(*)::int as n, percentile_cont(array[0.5, 0.99]) within group (
+              order by extract(epoch from completed_at - created_at) * 1000) as ms from tasks where status = 'completed'`,
+  );
+  const { n, ms } = rows[0];
+  const rate = n / seconds;
+  console.log(`${n} of ${sent} lifecycles completed in ${seconds.toFixed(1)} s: ${rate.toFixed(0)} a second`);
+  console.log(
+    `enqueued to completed: p50 ${ms[0].toFixed(0)} ms, p99 ${ms[1].toFixed(0)} ms at ${RATE} a second`,
   );
   console.log(
-    `${rows[0].n}/${sent} lifecycles, enqueued in ${enqueuedIn.toFixed(1)} s, done in ${doneIn.toFixed(1)} s: ${(rows[0].n / doneIn).toFixed(0)}/s; p50 ${rows[0].p[0].toFixed(0)} ms, p99 ${rows[0].p[1].toFixed(0)} ms; ${rows[0].cycles} cycles of ${Number(rows[0].cycle_ms).toFixed(1)} ms; failures ${failures}`,
+    `${(rate / commits).toFixed(2)} × the ${commits.toFixed(0)} bare commits a second of one connection`,
   );
-  await db.end();
-} finally {
-  service.kill("SIGTERM");
-  stub.child.kill();
-  await new Promise((resolve) => service.once("exit", resolve));
-  await agent.close();
-  await rm(dataDir, { recursive: true, force: true });
+  console.log(await machine());
 }
+
+await withCluster(async (databaseUrl) => {
+  const dataDir = await mkdtemp(`${tmpdir()}/bench-`);
+  const port = await freePort();
+  const base = `http://127.0.0.1:${port}`;
+  const db = new pg.Client(databaseUrl);
+  await db.connect();
+  const commits = await commitsPerSecond(db);
+  const stub = await startStub();
+  const service = await startService(databaseUrl, dataDir, port);
+  try {
+    await call(base, "PUT", "/api/v1/workflows/stub", {
+      webhook_url: stub.url,
+      batch: { min: 1, max: 1 },
+      max_concurrent: 1000,
+    });
+    const policy = { concurrency: { total: 1000 }, high_load: { waiting_above: 1_000_000 } };
+    await call(base, "PUT", "/api/v1/policy", { policy });
+    const started = performance.now();
+    const sent = await enqueueAtRate(base);
+    await report(db, sent, started, commits);
+  } finally {
+    service.kill("SIGTERM");
+    await new Promise((resolve) => service.once("exit", resolve));
+    stub.child.kill();
+    await agent.close();
+    await db.end();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});
