@@ -87,13 +87,14 @@ async function enqueueAtRate(base: string): Promise<number> {
 
 /** What the same disk does without us: commits of one row a second on one connection. */
 async function commitsPerSecond(db: pg.Client): Promise<number> {
-  await db.query("create temporary table probe (n int)");
+  await db.query("create table probe (n int)");
   const started = performance.now();
   let commits = 0;
   while (performance.now() - started < 2000) {
     await db.query("insert into probe values (1)");
     commits++;
   }
+  await db.query("drop table probe");
   return commits / 2;
 }
 
