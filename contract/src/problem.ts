@@ -79,17 +79,20 @@ export function didYouMean(word: string, known: readonly string[]): string | nul
   return best;
 }
 
-/** Levenshtein distance; words here are field and setting names, so quadratic time does not matter. */
+/** Edit distance with swapped neighbours as one edit; words are names, so quadratic time does not matter. */
 function editDistance(a: string, b: string): number {
   if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY;
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
+    const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, substitution));
+      const above = rows[i - 1] as number[];
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const edits = [above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + cost];
+      row.push(Math.min(...edits, swapped ? rows[i - 2]![j - 2]! + 1 : Number.POSITIVE_INFINITY));
     }
-    previous = current;
+    rows.push(row);
   }
-  return previous[b.length]!;
+  return rows[a.length]![b.length]!;
 }

@@ -13,7 +13,42 @@ import {
 } from "@master-orchestrator/contract";
 import { parseStrictJson } from "@master-orchestrator/contract/json";
 import type { Clock } from "./clock.ts";
-import type { Call, CallKind, Faults } from "./testing-orchestrator.ts";
+
+export type CallKind = "claim" | "heartbeat" | "checkpoint" | "checkpoints" | "callback" | "unknown";
+
+/** One call that the workflow made, in the order of the answers. */
+export interface Call {
+  kind: CallKind;
+  method: string;
+  /** As it was sent, with its query. */
+  path: string;
+  executionId: string;
+  body: unknown;
+  /** What it was answered. */
+  status: number;
+}
+
+/** What goes wrong. A test may set each at any time; a number counts down as it is used. */
+export interface Faults {
+  /** So many callbacks are answered 503. */
+  refuseCallbacks: number;
+  /** So many claims are answered 503. */
+  refuseClaims: number;
+  /** So many reads and writes of checkpoints are answered 503. */
+  refuseCheckpoints: number;
+  /** The connection is cut for so many callbacks, after they were taken. */
+  cutCallbacks: number;
+  /** The status of each refusal above; default 503. */
+  refuseWith: number;
+  /** Sent with each refusal above. */
+  retryAfterSeconds: number | null;
+  /** Everything but a claim is answered 409 `stale_attempt`. */
+  stale: boolean;
+  /** Claims are answered 409 `already_claimed`. */
+  alreadyClaimed: boolean;
+  /** Callbacks larger than this are answered 413. */
+  maxCallbackBytes: number;
+}
 
 export interface Execution {
   attempt: number;

@@ -1,7 +1,6 @@
 /** The content pipeline as the server wires it: the workflow, and the library that it asks for. Holds no code. */
-export type { QualityScore } from "./article/quality.ts";
 export type { Decision, EntityJudge, ResolvedEntity } from "./entities/resolve.ts";
-export type { ArticleSource, KnownEntity, Library, NewArticle, Published } from "./library.ts";
+export type { ArticleSource, KnownEntity, Library, NewArticle, Published, QualityScore } from "./library.ts";
 export {
   type ArticleResult,
   CONTENT_PIPELINE,

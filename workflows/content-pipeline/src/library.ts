@@ -1,5 +1,23 @@
 /** Owns the seam between the pipeline and what is already published: the server implements it. Knows no SQL. */
-import type { QualityScore } from "./article/quality.ts";
+
+/** 0–100 each; null where it cannot be measured, and then it does not count. */
+export interface QualityScore {
+  /** The weighted mean of the parts that could be measured, 0–100, a whole number. */
+  score: number;
+  parts: {
+    /** Share of the keywords, or else of the title's and brief's words, that the article speaks of. */
+    coverage: number | null;
+    /** Share of the article's sentences that are traceable to the brief or a source. */
+    support: number;
+    /** Headings, paragraphs and sections of a readable size. */
+    structure: number;
+    /** From Flesch's reading ease; only for English. */
+    readability: number | null;
+    /** Against the length that the material allows. */
+    length: number;
+  };
+  fleschReadingEase: number | null;
+}
 
 /** An entity that the library knows, with every name it goes by. */
 export interface KnownEntity {

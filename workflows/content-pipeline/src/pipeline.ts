@@ -5,13 +5,13 @@ import {
   type Workflow,
   type WorkflowOptions,
 } from "@master-orchestrator/sdk";
-import { plainTextOf, type QualityScore, scoreQuality } from "./article/quality.ts";
+import { plainTextOf, scoreQuality } from "./article/quality.ts";
 import { renderArticle } from "./article/render.ts";
 import { slugOf } from "./article/slug.ts";
 import { articleJsonLd } from "./article/structured-data.ts";
 import { candidateNames } from "./entities/names.ts";
 import { type EntityJudge, type ResolvedEntity, resolveEntities } from "./entities/resolve.ts";
-import type { Library, NewArticle } from "./library.ts";
+import type { Library, NewArticle, QualityScore } from "./library.ts";
 import { sourceName, type Topic, TopicSchema } from "./topic.ts";
 import type { Draft, Writer } from "./writing/draft.ts";
 import { DEFAULT_MODELS, type ModelWriterParts, modelWriter, type Provider } from "./writing/model-writer.ts";

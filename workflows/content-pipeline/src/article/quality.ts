@@ -1,28 +1,11 @@
 /** Owns what an article is worth, measured: coverage, support, structure, readability, length. Pure; changes nothing. */
+
+import type { QualityScore } from "../library.ts";
 import { hasSourceText, type Topic } from "../topic.ts";
 import type { Draft } from "../writing/draft.ts";
 import { readSources } from "../writing/reading.ts";
 import { contentWords, countWords, sentencesOf } from "../writing/sentences.ts";
 import { fleschReadingEase } from "./readability.ts";
-
-/** 0–100 each; null where it cannot be measured, and then it does not count. */
-export interface QualityScore {
-  /** The weighted mean of the parts that could be measured, 0–100, a whole number. */
-  score: number;
-  parts: {
-    /** Share of the keywords, or else of the title's and brief's words, that the article speaks of. */
-    coverage: number | null;
-    /** Share of the article's sentences that are traceable to the brief or a source. */
-    support: number;
-    /** Headings, paragraphs and sections of a readable size. */
-    structure: number;
-    /** From Flesch's reading ease; only for English. */
-    readability: number | null;
-    /** Against the length that the material allows. */
-    length: number;
-  };
-  fleschReadingEase: number | null;
-}
 
 const WEIGHTS = { coverage: 25, support: 35, structure: 15, readability: 10, length: 15 };
 /** A sentence is supported when this share of its meaningful words stands in one sentence of a source. */
