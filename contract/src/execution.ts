@@ -19,11 +19,8 @@ export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
 /** The orchestrator's own executions (its cycles) bear this type. */
 export const MASTER = "master_orchestrator";
 
-/** How an attempt stands. `sent`: no sign of life yet. The last eight are ends. */
-export const ATTEMPT_STATES = [
-  "sent",
-  "snoozed",
-  "accepted",
+/** How an attempt may have ended. */
+export const ENDED_ATTEMPT_STATES = [
   "completed",
   "partial",
   "failed",
@@ -33,6 +30,9 @@ export const ATTEMPT_STATES = [
   "undelivered",
   "cancelled",
 ] as const;
+
+/** How an attempt stands. `sent`: no sign of life yet. */
+export const ATTEMPT_STATES = ["sent", "snoozed", "accepted", ...ENDED_ATTEMPT_STATES] as const;
 export const AttemptState = z.enum(ATTEMPT_STATES);
 export type AttemptState = z.infer<typeof AttemptState>;
 

@@ -1,5 +1,5 @@
 /** One run while its facts are folded in: its working state, and the small steps that change it. */
-import type { AttemptState, Policy } from "@master-orchestrator/contract";
+import { type AttemptState, ENDED_ATTEMPT_STATES, type Policy } from "@master-orchestrator/contract";
 import type { Advance, ExecutionEnd, ExecutionStep, Failure, TaskChange } from "./decision.ts";
 import type { Run, RunAttempt } from "./snapshot.ts";
 import { assertExecutionStep, assertTaskStep, hasEnded } from "./states.ts";
@@ -28,19 +28,8 @@ export interface Folding {
   changed: boolean;
 }
 
-const ENDED_ATTEMPTS: readonly AttemptState[] = [
-  "completed",
-  "partial",
-  "failed",
-  "refused",
-  "timed_out",
-  "lost",
-  "undelivered",
-  "cancelled",
-];
-
 export function attemptHasEnded(state: AttemptState): boolean {
-  return ENDED_ATTEMPTS.includes(state);
+  return (ENDED_ATTEMPT_STATES as readonly AttemptState[]).includes(state);
 }
 
 /** True while a run may be working somewhere, so that it holds a slot. */

@@ -1,4 +1,5 @@
 /** What must always be true of the rows: each invariant of docs/invariants.md with the statement that finds its violations. */
+import { ENDED_ATTEMPT_STATES } from "@master-orchestrator/contract";
 import { EXECUTION_TRANSITIONS, TASK_TRANSITIONS } from "#core/states.ts";
 import type { Database, Row } from "./database.ts";
 
@@ -16,8 +17,7 @@ export interface InvariantVerdict extends Omit<Invariant, "violations"> {
 }
 
 const LIVE = "('DISPATCHING', 'MONITORING', 'ERROR_RECOVERY')";
-const ENDED_ATTEMPT =
-  "('completed', 'partial', 'failed', 'refused', 'timed_out', 'lost', 'undelivered', 'cancelled')";
+const ENDED_ATTEMPT = `(${ENDED_ATTEMPT_STATES.map((state) => `'${state}'`).join(", ")})`;
 const MAX_ROWS = 20;
 
 /** The legal steps of both state machines, as rows to compare with. */
