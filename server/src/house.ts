@@ -32,6 +32,7 @@ import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/c
 import { findApiKey } from "#store/api-keys.ts";
 import { lastTick } from "#store/cycles.ts";
 import { awaitDatabase, type Database, openDatabase, ping } from "#store/database.ts";
+import { attemptVerdict } from "#store/facts.ts";
 import { migrate } from "#store/migrate.ts";
 import { ensureOrchestrator } from "#store/orchestrator.ts";
 import { type Outbox, openOutbox } from "#store/outbox.ts";
@@ -238,7 +239,12 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
-    ...gatewayRoutes({ config, outbound, identify: authenticator.identify }),
+    ...gatewayRoutes({
+      config,
+      outbound,
+      identify: authenticator.identify,
+      isOpen: async (executionId, attempt) => (await attemptVerdict(db, executionId, attempt)) === "recorded",
+    }),
     ...doctorRoutes({ db, config }),
     ...articleRoutes({ db }),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),

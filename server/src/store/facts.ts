@@ -141,7 +141,11 @@ async function verdictAfterTwin(
 export type AttemptVerdict = "recorded" | "stale" | "unknown_execution";
 
 /** What an attempt may still do: `stale` once a newer one was dispatched or the execution has ended. */
-async function attemptVerdict(db: Queryable, executionId: string, attempt: number): Promise<AttemptVerdict> {
+export async function attemptVerdict(
+  db: Queryable,
+  executionId: string,
+  attempt: number,
+): Promise<AttemptVerdict> {
   const { rows } = await db.query(
     `select attempts = $2 and status in ${LIVE} as current from workflow_orchestration where execution_id = $1`,
     [executionId, attempt],

@@ -1,4 +1,5 @@
 /** The AI gateway's doors: who calls, which provider, which path. The call itself is `gateway/`'s. */
+import { Problem } from "@master-orchestrator/contract";
 import type { Config } from "#config.ts";
 import { forward } from "#gateway/forward.ts";
 import { type ProviderName, type Refusal, refusalBody } from "#gateway/providers.ts";
@@ -14,6 +15,8 @@ export interface GatewayRoutesContext {
   config: Pick<Config, "openai" | "gemini">;
   outbound: Outbound;
   identify: Authenticator["identify"];
+  /** Whether an attempt is still the current one of a live execution. */
+  isOpen(executionId: string, attempt: number): Promise<boolean>;
 }
 
 export function gatewayRoutes(context: GatewayRoutesContext): Route[] {
@@ -39,19 +42,27 @@ export function gatewayRoutes(context: GatewayRoutesContext): Route[] {
 }
 
 async function pass(
-  { config, outbound, identify }: GatewayRoutesContext,
+  context: GatewayRoutesContext,
   provider: ProviderName,
   method: "GET" | "POST",
   { headers, url, rawBody, signal }: Call,
 ): Promise<Answer> {
-  const credential = credentialOf(provider, headers, url);
-  const caller = credential === null ? null : await identify(withoutRun(credential)).catch(() => null);
-  if (!caller || !mayCall(caller)) {
+  const { config, outbound } = context;
+  if (!(await mayCall(context, credentialOf(provider, headers, url)))) {
     return refused(provider, {
       status: 401,
       code: "invalid_api_key",
       message: "the gateway does not know this key",
       hint: "Use authentication.token of the dispatch, or a worker key, in place of the provider's key",
+    });
+  }
+  const path = pathBehind(DOORS[provider], url);
+  if (path === null) {
+    return refused(provider, {
+      status: 404,
+      code: "not_found",
+      message: "the path leaves the gateway",
+      hint: "Send the provider's own path behind the gateway's base URL, without dots",
     });
   }
   const query = new URLSearchParams(url.searchParams);
@@ -60,7 +71,7 @@ async function pass(
   const answer = await forward(outbound, config[provider], {
     provider,
     method,
-    path: url.pathname.slice(DOORS[provider].length) + search,
+    path: path + search,
     contentType: headers.get("content-type"),
     accept: headers.get("accept"),
     body: rawBody,
@@ -83,8 +94,27 @@ function withoutRun(credential: string): string {
   return credential.startsWith("mo_") ? (credential.split(".")[0] as string) : credential;
 }
 
-function mayCall(caller: Caller): boolean {
-  return caller.kind === "execution" || (caller.kind === "key" && ["worker", "admin"].includes(caller.role));
+/** Worker and admin keys, and the token of an attempt for as long as the attempt lives. */
+async function mayCall(
+  { identify, isOpen }: GatewayRoutesContext,
+  credential: string | null,
+): Promise<boolean> {
+  if (credential === null) return false;
+  const caller = await identify(withoutRun(credential)).catch((error): Caller => {
+    if (error instanceof Problem) return { kind: "anonymous" };
+    throw error;
+  });
+  if (caller.kind === "execution") return isOpen(caller.executionId, caller.attempt);
+  return caller.kind === "key" && (caller.role === "worker" || caller.role === "admin");
+}
+
+/**
+ * What stands behind the door, with its leading slash; null where dots have led out of it. Cutting off
+ * a fixed length instead would let a path like `/ai/gemini/../../x.example` rewrite the provider's host.
+ */
+function pathBehind(door: string, url: URL): string | null {
+  const at = url.pathname.indexOf(`${door}/`);
+  return at < 0 ? null : url.pathname.slice(at + door.length);
 }
 
 function refused(provider: ProviderName, refusal: Refusal): Answer {
