@@ -12,12 +12,16 @@ export function executionToken(secret: KeyObject, { executionId, attempt }: Atte
   return `moe_${id}_${attempt}_${mac(secret, id, String(attempt)).toString("base64url")}`;
 }
 
-/** Whose token it is, or null if it is not one of ours. Constant time in the secret part. */
+/**
+ * Whose token it is, or null if it is not one of ours. Constant time in the secret part, which is compared as text:
+ * base64 has spare bits in its last letter, so that several texts would be one and the same secret.
+ */
 export function readExecutionToken(secret: KeyObject, token: string): AttemptIdentity | null {
   const parts = /^moe_([0-9a-f]{32})_(\d{1,4})_([A-Za-z0-9_-]{43})$/.exec(token);
   if (!parts) return null;
   const [, id, attempt, given] = parts as unknown as [string, string, string, string];
-  if (!timingSafeEqual(mac(secret, id, attempt), Buffer.from(given, "base64url"))) return null;
+  const expected = mac(secret, id, attempt).toString("base64url");
+  if (!timingSafeEqual(Buffer.from(expected), Buffer.from(given))) return null;
   const executionId = id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
   return { executionId, attempt: Number(attempt) };
 }
