@@ -44,6 +44,8 @@ const POOL_CONNECTIONS = 10;
 const DATABASE_DEADLINE_MS = 30_000;
 const SETTLED_WITHIN_MS = 5_000;
 const DRAIN_WITHIN_MS = 10_000;
+/** How long what callers record gathers between two writes of it. */
+const GATHER_MS = 8;
 
 export interface HouseOptions {
   /** `dataDir` absolute. */
@@ -223,7 +225,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     throw new Problem("unavailable", "the orchestrator is starting", "Try again in a second.");
   };
   const wake = () => late.loop?.wake();
-  const recorder = openRecorder(db);
+  const recorder = openRecorder(db, () => clock.gather(GATHER_MS));
   const requests = { db, recorder, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
   return [
     ...taskRoutes(requests),

@@ -65,6 +65,7 @@ export function fakeClock(moveDatabase: (ms: number) => Promise<void>, startMs =
   return {
     nowMs: () => nowMs,
     at,
+    gather: async () => {},
     async advance(ms) {
       const targetMs = nowMs + ms;
       await quiet();
@@ -82,7 +83,7 @@ export function fakeClock(moveDatabase: (ms: number) => Promise<void>, startMs =
       await quiet();
     },
     pending: () => timers.size,
-    forHouse: () => houseClock({ nowMs: () => nowMs, at }),
+    forHouse: () => houseClock({ nowMs: () => nowMs, at, gather: async () => {} }),
   };
 }
 
@@ -91,6 +92,7 @@ function houseClock(clock: Clock): HouseClock {
   let expired = false;
   return {
     nowMs: clock.nowMs,
+    gather: clock.gather,
     at(atMs, action) {
       if (expired) {
         const soon = setImmediate(action);

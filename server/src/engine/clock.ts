@@ -8,6 +8,8 @@ export interface Clock {
   nowMs(): number;
   /** Calls `action` once at or after `atMs`. Returns the way to take it back. */
   at(atMs: number, action: () => void): () => void;
+  /** A short wait in which more of the same may come, to be done together. Means nothing else: a test's clock does not wait. */
+  gather(ms: number): Promise<void>;
 }
 
 export const wallClock: Clock = {
@@ -24,4 +26,5 @@ export const wallClock: Clock = {
     arm();
     return () => clearTimeout(timer);
   },
+  gather: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };

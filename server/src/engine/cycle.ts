@@ -6,7 +6,7 @@ import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
 import { nextSlotMs } from "#core/schedule.ts";
 import type { Snapshot } from "#core/snapshot.ts";
 import { applyDecisions } from "#store/apply.ts";
-import { insertCycle, nextDue, takeTick, updateHolds, updateShares } from "#store/cycles.ts";
+import { insertCycle, nextDue, takeTick } from "#store/cycles.ts";
 import type { Database, Queryable } from "#store/database.ts";
 import type { Outbox } from "#store/outbox.ts";
 import { lockOrchestrator, MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS, readSnapshot } from "#store/snapshot.ts";
@@ -57,18 +57,12 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
     const { decisions } = plan(snapshot);
     const cycle = { cycleId, trigger: trigger.kind, policyVersion: snapshot.policyVersion };
     const applied = await applyDecisions(tx, cycle, snapshot, decisions);
-    for (const decision of decisions) if (decision.kind === "share") await updateShares(tx, decision);
-    await updateHolds(tx, holdsByLane(decisions), snapshot.nowMs, cycleId);
-    await context.outbox.send(tx, applied.messages);
-    await record(tx, {
-      context,
-      trigger,
-      cycleId,
-      startedMs,
-      snapshot,
-      decisions,
-      dispatched: applied.dispatched,
-    });
+    const { dispatched } = applied;
+    const [nextDueMs] = await Promise.all([
+      nextDue(tx, snapshot.nowMs),
+      context.outbox.send(tx, applied.messages),
+      record(tx, { context, trigger, cycleId, startedMs, snapshot, decisions, dispatched }),
+    ]);
     return {
       ...idle,
       ran: true,
@@ -76,7 +70,7 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
       dispatched: applied.dispatched,
       messages: applied.messages.length,
       again: leftOver(snapshot, decisions),
-      nextDueMs: earlier(await nextDue(tx, snapshot.nowMs), nextSlotMs(snapshot.workflows, snapshot.nowMs)),
+      nextDueMs: earlier(nextDueMs, nextSlotMs(snapshot.workflows, snapshot.nowMs)),
     };
   });
 }

@@ -17,6 +17,8 @@ export const ANSWER_WITHIN_MS = 10_000;
 const MAX_IN_FLIGHT = 100;
 /** How often the outbox is looked at without a wake-up: for messages that another replica left. */
 const POLL_MS = 1_000;
+/** How long outcomes gather between two writes of them. */
+const GATHER_MS = 8;
 
 export interface BuiltInTarget {
   url: string;
@@ -64,7 +66,10 @@ export function startDispatcher(context: DispatcherContext): Dispatcher {
     taken: Promise.resolve(),
     wanted: true,
     inFlight: new Set(),
-    record: groupCommit((delivered) => recordAll(context, delivered), { maxItems: MAX_IN_FLIGHT }),
+    record: groupCommit((delivered) => recordAll(context, delivered), {
+      maxItems: MAX_IN_FLIGHT,
+      gather: () => context.clock.gather(GATHER_MS),
+    }),
     cancelPoll: () => {},
   };
   take(state);
@@ -100,10 +105,10 @@ async function takeAll(state: DispatcherState): Promise<void> {
   try {
     while (state.wanted && !state.stopped && state.inFlight.size < MAX_IN_FLIGHT) {
       state.wanted = false;
-      const messages = await state.context.outbox.take(MAX_IN_FLIGHT - state.inFlight.size);
-      // None yet; but a wake-up that came during the look is not lost.
-      if (messages.length === 0) continue;
-      state.wanted = true;
+      const limit = MAX_IN_FLIGHT - state.inFlight.size;
+      const messages = await state.context.outbox.take(limit);
+      // Fewer than could be taken: these were all. A wake-up that came during the look is not lost.
+      if (messages.length === limit) state.wanted = true;
       await deliverAll(state, messages);
     }
   } catch (error) {

@@ -5,6 +5,8 @@ import type { CycleOutcome, Trigger } from "./cycle.ts";
 /** Without any wake-up a cycle still looks this often: what was missed is seen then. */
 export const POLL_MS = 1_000;
 const RETRY_AFTER_ERROR_MS = 1_000;
+/** Between two cycles that follow each other: one cycle over what gathers costs far less than two. */
+const GATHER_MS = 15;
 
 export interface Loop {
   /** Something was recorded: run a cycle now. Wake-ups while one runs become one more cycle. */
@@ -42,6 +44,8 @@ interface LoopState {
   /** The cycle in progress, if any. */
   running: Promise<void> | null;
   wanted: boolean;
+  /** A cycle has just ended; the next wake-up waits a little for others. */
+  gathering: boolean;
   cancelTick: () => void;
   cancelDue: () => void;
   waiters: { resolve: () => void; eligible: boolean }[];
@@ -58,6 +62,7 @@ export function startLoop(context: LoopContext): Loop {
     boundaryMs: missed ? current : current + tickIntervalMs,
     running: null,
     wanted: true,
+    gathering: false,
     cancelTick: () => {},
     cancelDue: () => {},
     waiters: [],
@@ -80,7 +85,7 @@ function wake(state: LoopState): void {
 
 /** Runs wanted cycles one after another until none is wanted. */
 function pump(state: LoopState): void {
-  if (state.running || !state.wanted || state.stopped) return;
+  if (state.running || state.gathering || !state.wanted || state.stopped) return;
   state.wanted = false;
   for (const waiter of state.waiters) waiter.eligible = true;
   void exclusively(state, () => state.context.run({ kind: "wake" })).then(
@@ -112,7 +117,11 @@ function afterCycle(state: LoopState, outcome: CycleOutcome): void {
   // The database's clock decides what is due; the local one only measures the time until then.
   const restMs = outcome.nextDueMs === null ? POLL_MS : Math.max(0, outcome.nextDueMs - outcome.nowMs);
   armDue(state, clock.nowMs() + Math.min(POLL_MS, restMs));
-  pump(state);
+  state.gathering = true;
+  void clock.gather(GATHER_MS).then(() => {
+    state.gathering = false;
+    pump(state);
+  });
 }
 
 function afterError(state: LoopState, error: unknown): void {

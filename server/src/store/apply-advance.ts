@@ -17,8 +17,7 @@ export async function updateAdvanced(
   context: AdvanceContext,
 ): Promise<void> {
   if (advances.length === 0) return;
-  await updateAttempts(tx, advances, context.nowMs);
-  await updateExecutions(tx, advances, context);
+  await Promise.all([updateAttempts(tx, advances, context.nowMs), updateExecutions(tx, advances, context)]);
 }
 
 async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs: number): Promise<void> {

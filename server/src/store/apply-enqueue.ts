@@ -4,36 +4,33 @@ import { v7 as uuidv7 } from "uuid";
 import { canonicalJson } from "#core/canonical.ts";
 import type { Enqueue, SkipNext } from "#core/decision.ts";
 import type { Queryable } from "./database.ts";
-import type { TransitionRow } from "./transitions.ts";
 
-/**
- * Inserts what is not there yet, in one statement; a key that is taken means that it was enqueued
- * before. Returns the first transitions of those that are new.
- */
+/** Inserts what is not there yet, with its first transition; a key that is taken means that it was enqueued before. */
 export async function insertFollowing(
   tx: Queryable,
   enqueues: readonly Enqueue[],
-  nowMs: number,
-): Promise<TransitionRow[]> {
-  if (enqueues.length === 0) return [];
-  const rows = enqueues.map((enqueue) => ({ ...enqueue, taskId: uuidv7() }));
-  const { rows: inserted } = await tx.query(
-    `insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
-         request_hash, created_by, created_at, due_at, aged_from, parent_task_id, chain_depth)
-     select task_id, workflow_type, content_type, priority, 'queued', payload, idempotency_key,
-            decode(request_hash, 'hex'), created_by, $2, $2, $2, parent_task_id, chain_depth
-       from jsonb_to_recordset($1::jsonb) as n (task_id uuid, workflow_type text, content_type text, priority int,
-              payload jsonb, idempotency_key text, request_hash text, created_by text, parent_task_id uuid,
-              chain_depth int)
-      order by task_id
-     on conflict (idempotency_key) where idempotency_key is not null do nothing
-     returning task_id`,
-    [JSON.stringify(rows.map(taskRow)), new Date(nowMs)],
+  { cycleId, nowMs }: { cycleId: string; nowMs: number },
+): Promise<void> {
+  if (enqueues.length === 0) return;
+  const rows = enqueues.map((enqueue) => taskRow({ ...enqueue, taskId: uuidv7() }));
+  await tx.query(
+    `with n as (
+       select * from jsonb_to_recordset($1::jsonb) as n (task_id uuid, workflow_type text, content_type text,
+         priority int, payload jsonb, idempotency_key text, request_hash text, created_by text,
+         parent_task_id uuid, chain_depth int, reason text)),
+     inserted as (
+       insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
+           request_hash, created_by, created_at, due_at, aged_from, parent_task_id, chain_depth)
+       select task_id, workflow_type, content_type, priority, 'queued', payload, idempotency_key,
+              decode(request_hash, 'hex'), created_by, $2, $2, $2, parent_task_id, chain_depth
+         from n order by task_id
+       on conflict (idempotency_key) where idempotency_key is not null do nothing
+       returning task_id)
+     insert into transitions (at, entity, entity_id, to_state, reason, actor, cycle_id)
+     select $2, 'task', task_id, 'queued', left(n.reason, 1000), 'orchestrator', $3
+       from n join inserted using (task_id) order by task_id`,
+    [JSON.stringify(rows), new Date(nowMs), cycleId],
   );
-  const isNew = new Set(inserted.map((row) => row.task_id));
-  return rows
-    .filter((row) => isNew.has(row.taskId))
-    .map((row) => ({ entity: "task", entityId: row.taskId, from: null, to: "queued", reason: row.reason }));
 }
 
 function taskRow(enqueue: Enqueue & { taskId: string }) {
@@ -52,6 +49,7 @@ function taskRow(enqueue: Enqueue & { taskId: string }) {
     created_by: enqueue.createdBy,
     parent_task_id: enqueue.parentTaskId,
     chain_depth: enqueue.chainDepth,
+    reason: enqueue.reason,
   };
 }
 

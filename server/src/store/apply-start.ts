@@ -16,19 +16,22 @@ export interface OpenedDispatch extends Dispatch {
   executionId: string;
 }
 
-/** Opens the executions of `dispatches`, starts the next attempts of `retries`, and marks their tasks. */
+/** Opens the executions of `dispatches`, starts the next attempts of `retries`, and marks the tasks of all `starts`. */
 export async function startAttempts(
   tx: Queryable,
   { cycleId, nowMs }: { cycleId: string; nowMs: number },
-  dispatches: readonly OpenedDispatch[],
-  retries: readonly Retry[],
-): Promise<Start[]> {
-  await insertExecutions(tx, { cycleId }, dispatches, nowMs);
-  await startRetries(tx, retries, nowMs);
-  const starts: Start[] = [...dispatches.map((dispatch) => ({ ...dispatch, attempt: 1 })), ...retries];
-  await insertAttempts(tx, starts, nowMs);
-  await markRunning(tx, starts, nowMs);
-  return starts;
+  {
+    dispatches,
+    retries,
+    starts,
+  }: { dispatches: readonly OpenedDispatch[]; retries: readonly Retry[]; starts: readonly Start[] },
+): Promise<void> {
+  await Promise.all([
+    insertExecutions(tx, { cycleId }, dispatches, nowMs),
+    startRetries(tx, retries, nowMs),
+    insertAttempts(tx, starts, nowMs),
+    markRunning(tx, starts, nowMs),
+  ]);
 }
 
 async function insertExecutions(

@@ -2,11 +2,12 @@
 import { MASTER } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import type { Advance, Decision, FinishCycle, TaskChange } from "#core/decision.ts";
-import { snapshotRecord } from "#core/record.ts";
+import { holdsByLane, snapshotRecord } from "#core/record.ts";
 import type { Snapshot } from "#core/snapshot.ts";
 import { updateAdvanced } from "./apply-advance.ts";
 import { insertFollowing, noteSkipped } from "./apply-enqueue.ts";
 import { type OpenedDispatch, type Start, startAttempts, startSteps } from "./apply-start.ts";
+import { updateHolds, updateShares } from "./cycles.ts";
 import type { Queryable } from "./database.ts";
 import type { Message } from "./outbox.ts";
 import { updateSchedules } from "./schedules.ts";
@@ -33,36 +34,40 @@ export async function applyDecisions(
     (dispatch): OpenedDispatch => ({ ...dispatch, executionId: uuidv7() }),
   );
   const retries = of("retry");
-  const transitions: TransitionRow[] = [];
   const changes: TaskChange[] = [
     ...advances.flatMap((advance) => advance.tasks),
     ...of("change_task").map((decision) => decision.change),
   ];
 
-  await updateAdvanced(tx, advances, {
-    nowMs,
-    cycleId: cycle.cycleId,
-    systemState: snapshotRecord(snapshot),
-  });
-  await updateTasks(tx, changes, nowMs);
-  await insertTaskErrors(tx, advances, nowMs);
-  await updatePriorities(tx, of("set_priority"));
-  if (cycle.trigger === "tick" || dispatches.length > 0) {
-    await insertCycleExecution(tx, cycle, dispatches, snapshot);
-    transitions.push(...cycleSteps(cycle.cycleId, dispatches.length));
-  }
-  const starts = await startAttempts(tx, { cycleId: cycle.cycleId, nowMs }, dispatches, retries);
-  await noteSkipped(tx, of("skip_next"), { cycleId: cycle.cycleId, nowMs });
-  transitions.push(...(await finishCycles(tx, of("finish_cycle"), nowMs)));
-  transitions.push(...advanceSteps(advances), ...taskSteps(changes), ...startSteps(dispatches, retries));
-  transitions.push(...prioritySteps(of("set_priority")));
-  transitions.push(...(await insertFollowing(tx, of("enqueue"), nowMs)));
-  await updateSchedules(tx, of("schedule"), of("forget_schedule"), nowMs);
-  await insertTransitions(tx, transitions, nowMs, cycle.cycleId);
-  await deleteFacts(
-    tx,
-    snapshot.facts.map((fact) => fact.factId),
-  );
+  const opened = cycle.trigger === "tick" || dispatches.length > 0;
+  const starts: Start[] = [...dispatches.map((dispatch) => ({ ...dispatch, attempt: 1 })), ...retries];
+  const transitions = [
+    ...(opened ? cycleSteps(cycle.cycleId, dispatches.length) : []),
+    ...advanceSteps(advances),
+    ...taskSteps(changes),
+    ...startSteps(dispatches, retries),
+    ...prioritySteps(of("set_priority")),
+  ];
+  // Sent together, carried out in this order: each finds what those before it have written.
+  await Promise.all([
+    updateAdvanced(tx, advances, { nowMs, cycleId: cycle.cycleId, systemState: snapshotRecord(snapshot) }),
+    updateTasks(tx, changes, nowMs),
+    insertTaskErrors(tx, advances, nowMs),
+    updatePriorities(tx, of("set_priority")),
+    opened && insertCycleExecution(tx, cycle, dispatches, snapshot),
+    startAttempts(tx, { cycleId: cycle.cycleId, nowMs }, { dispatches, retries, starts }),
+    noteSkipped(tx, of("skip_next"), { cycleId: cycle.cycleId, nowMs }),
+    insertTransitions(tx, transitions, nowMs, cycle.cycleId),
+    finishCycles(tx, of("finish_cycle"), { cycleId: cycle.cycleId, nowMs }),
+    insertFollowing(tx, of("enqueue"), { cycleId: cycle.cycleId, nowMs }),
+    updateSchedules(tx, of("schedule"), of("forget_schedule"), nowMs),
+    ...of("share").map((share) => updateShares(tx, share)),
+    updateHolds(tx, holdsByLane(decisions), nowMs, cycle.cycleId),
+    deleteFacts(
+      tx,
+      snapshot.facts.map((fact) => fact.factId),
+    ),
+  ]);
   return { messages: messagesOf(advances, starts), dispatched: starts.length };
 }
 
@@ -147,13 +152,18 @@ async function insertTaskErrors(tx: Queryable, advances: readonly Advance[], now
   );
 }
 
+/** Of several requests for one task the last one counts. */
 async function updatePriorities(
   tx: Queryable,
   priorities: readonly { taskId: string; priority: number }[],
 ): Promise<void> {
-  for (const { taskId, priority } of priorities) {
-    await tx.query("update tasks set priority = $2 where task_id = $1", [taskId, priority]);
-  }
+  if (priorities.length === 0) return;
+  const last = new Map(priorities.map(({ taskId, priority }) => [taskId, priority]));
+  await tx.query(
+    `update tasks t set priority = p.priority
+       from unnest($1::uuid[], $2::int[]) as p (task_id, priority) where t.task_id = p.task_id`,
+    [[...last.keys()], [...last.values()]],
+  );
 }
 
 /** The cycle's own execution: it lives until its children have ended. */
@@ -190,25 +200,22 @@ async function insertCycleExecution(
 async function finishCycles(
   tx: Queryable,
   finished: readonly FinishCycle[],
-  nowMs: number,
-): Promise<TransitionRow[]> {
-  if (finished.length === 0) return [];
-  const { rows } = await tx.query(
-    `update workflow_orchestration p set status = 'COMPLETED', completed_at = $2,
-            result = (select jsonb_object_agg(lower(status), n)
-                        from (select status, count(*) as n from workflow_orchestration c
-                               where c.parent_execution_id = p.execution_id group by status) counted)
-      where p.execution_id = any($1::uuid[]) and p.status = 'MONITORING'
-      returning p.execution_id`,
-    [finished.map((decision) => decision.executionId), new Date(nowMs)],
+  { cycleId, nowMs }: { cycleId: string; nowMs: number },
+): Promise<void> {
+  if (finished.length === 0) return;
+  await tx.query(
+    `with finished as (
+       update workflow_orchestration p set status = 'COMPLETED', completed_at = $2,
+              result = (select jsonb_object_agg(lower(status), n)
+                          from (select status, count(*) as n from workflow_orchestration c
+                                 where c.parent_execution_id = p.execution_id group by status) counted)
+        where p.execution_id = any($1::uuid[]) and p.status = 'MONITORING'
+        returning p.execution_id)
+     insert into transitions (at, entity, entity_id, from_state, to_state, reason, actor, cycle_id)
+     select $2, 'execution', execution_id, 'MONITORING', 'COMPLETED', 'all its children have ended',
+            'orchestrator', $3 from finished`,
+    [finished.map((decision) => decision.executionId), new Date(nowMs), cycleId],
   );
-  return rows.map((row) => ({
-    entity: "execution",
-    entityId: row.execution_id,
-    from: "MONITORING",
-    to: "COMPLETED",
-    reason: "all its children have ended",
-  }));
 }
 
 async function deleteFacts(tx: Queryable, factIds: readonly number[]): Promise<void> {

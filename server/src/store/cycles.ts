@@ -53,27 +53,28 @@ export async function updateHolds(
   }));
   const asRows =
     "jsonb_to_recordset($1::jsonb) as n (workflow_type text, content_type text, reason text, cause text)";
-  await tx.query(
+  const ended = tx.query(
     `update holds h set until_at = $2
       where until_at is null and not exists (select from ${asRows}
         where n.workflow_type = h.workflow_type and n.content_type = h.content_type
           and n.reason = h.reason and n.cause = h.cause)`,
     [JSON.stringify(rows), new Date(nowMs)],
   );
-  if (rows.length === 0) return;
-  await tx.query(
+  if (rows.length === 0) return void (await ended);
+  const begun = tx.query(
     `insert into holds (workflow_type, content_type, reason, cause, cycle_id, from_at)
      select workflow_type, content_type, reason, cause, $3, $2 from ${asRows}
      on conflict (workflow_type, content_type) where until_at is null do nothing`,
     [JSON.stringify(rows), new Date(nowMs), cycleId],
   );
+  await Promise.all([ended, begun]);
 }
 
 /** Keeps where the lanes stand in virtual time. */
 export async function updateShares(tx: Queryable, share: Share): Promise<void> {
-  await tx.query("update orchestrator set virtual_time = greatest(virtual_time, $1)", [share.systemTime]);
   await tx.query(
-    `insert into lanes (workflow_type, content_type, virtual_time)
+    `with system as (update orchestrator set virtual_time = greatest(virtual_time, $4))
+     insert into lanes (workflow_type, content_type, virtual_time)
      select * from unnest($1::text[], $2::text[], $3::float8[])
      on conflict (workflow_type, content_type) do update
        set virtual_time = excluded.virtual_time, updated_at = orchestrator_now()`,
@@ -81,6 +82,7 @@ export async function updateShares(tx: Queryable, share: Share): Promise<void> {
       share.lanes.map((lane) => lane.workflowType),
       share.lanes.map((lane) => lane.contentType),
       share.lanes.map((lane) => lane.virtualTime),
+      share.systemTime,
     ],
   );
 }

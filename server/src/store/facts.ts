@@ -83,9 +83,10 @@ export async function recordCallbacks(
        select 'callback', execution_id, attempt, jsonb_build_object('callback', callback)
          from checked join first using (execution_id, attempt))
      select checked.position, checked.live, checked.attempts, checked.foreigners,
-            first.execution_id is not null as taken, known.digest as known
-       from checked left join first using (execution_id, attempt)
-       left join callbacks known using (execution_id, attempt)`,
+            first.execution_id is not null as taken,
+            (select digest from callbacks known where known.execution_id = checked.execution_id
+                and known.attempt = checked.attempt) as known
+       from checked left join first using (execution_id, attempt)`,
     [JSON.stringify(reports.map((report, i) => reportRow(report, i, digests[i] as Buffer)))],
   );
   const found = new Map(rows.map((row) => [row.position, row]));
@@ -189,9 +190,10 @@ export async function recordClaims(db: Queryable, claims: readonly Claim[]): Pro
      fact as (
        insert into facts (kind, execution_id, attempt, data)
        select 'claim', execution_id, attempt, wanted.data from wanted join first using (execution_id, attempt))
-     select wanted.position, wanted.current, coalesce(first.claimant, known.claimant) as claimant
-       from wanted left join first using (execution_id, attempt)
-       left join claims known using (execution_id, attempt)`,
+     select wanted.position, wanted.current,
+            coalesce(first.claimant, (select claimant from claims known
+              where known.execution_id = wanted.execution_id and known.attempt = wanted.attempt)) as claimant
+       from wanted left join first using (execution_id, attempt)`,
     [
       JSON.stringify(
         claims.map(({ executionId, attempt, claimant, nextWithinMs = null }, position) => ({

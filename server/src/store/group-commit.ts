@@ -1,14 +1,25 @@
 /** Gathers calls that come while a write is under way into the next write: many callers, one commit. */
 
+export interface GroupCommitOptions<In> {
+  maxItems: number;
+  /** Two items with one key never share a write. */
+  keyOf?(item: In): string;
+  /**
+   * Awaited between two writes that follow each other: what gathers meanwhile shares the next one, and
+   * planning a statement costs as much for one item as for twenty.
+   */
+  gather?(): Promise<void>;
+}
+
 /**
  * Wraps `write`, which takes many items and returns as many results in their order. A call that
  * finds no write under way is written at once and alone; those that come meanwhile go together into
- * the next one, at most `maxItems`, never two with the same key. If a common write fails, its items
- * are written one by one, so that a bad one fails alone.
+ * the next one, at most `maxItems`. If a common write fails, its items are written one by one, so
+ * that a bad one fails alone.
  */
 export function groupCommit<In, Out>(
   write: (items: In[]) => Promise<Out[]>,
-  options: { maxItems: number; keyOf?(item: In): string },
+  options: GroupCommitOptions<In>,
 ): (item: In) => Promise<Out> {
   type Waiting = { item: In; resolve(result: Out): void; reject(error: unknown): void };
   const waiting: Waiting[] = [];
@@ -45,7 +56,10 @@ export function groupCommit<In, Out>(
 
   async function writeAll(): Promise<void> {
     writing = true;
-    while (waiting.length > 0) await writeGroup(nextGroup());
+    while (waiting.length > 0) {
+      await writeGroup(nextGroup());
+      await options.gather?.();
+    }
     writing = false;
   }
 

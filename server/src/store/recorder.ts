@@ -20,17 +20,23 @@ export interface Recorder {
   enqueue(request: EnqueueRequest): Promise<EnqueueOutcome>;
 }
 
-export function openRecorder(db: Database): Recorder {
+/** `gather` is awaited between two writes of one door that follow each other. */
+export function openRecorder(db: Database, gather: () => Promise<void>): Recorder {
   const maxItems = MAX_GROUP;
   return {
     callback: groupCommit((reports: CallbackReport[]) => recordCallbacks(db, reports), {
       maxItems,
+      gather,
       keyOf: ({ executionId, callback }) => `${executionId.toLowerCase()}:${callback.attempt}`,
     }),
     claim: groupCommit((claims: Claim[]) => recordClaims(db, claims), {
       maxItems,
+      gather,
       keyOf: ({ executionId, attempt }) => `${executionId.toLowerCase()}:${attempt}`,
     }),
-    enqueue: groupCommit((requests: EnqueueRequest[]) => enqueueEach(db, requests), { maxItems }),
+    enqueue: groupCommit((requests: EnqueueRequest[]) => enqueueEach(db, requests), {
+      maxItems,
+      gather,
+    }),
   };
 }

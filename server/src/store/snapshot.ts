@@ -19,11 +19,16 @@ export interface LockedOrchestrator {
   virtualTime: number;
 }
 
-/** Takes the row that makes its holder the one who decides, and then the time. */
+/**
+ * Takes the row that makes its holder the one who decides, and then the time. A cycle moves few rows of tables
+ * that may be large or new, each found by its key; with the statistics of a moment ago the planner would rather
+ * read and hash whole tables, so for this transaction it may not.
+ */
 export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrator> {
   const { rows } = await tx.query(
     `with locked as (select paused, virtual_time from orchestrator for update)
-     select locked.paused, locked.virtual_time, orchestrator_now() as now from locked`,
+     select locked.paused, locked.virtual_time, orchestrator_now() as now,
+            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true) from locked`,
   );
   return { nowMs: rows[0]?.now, paused: rows[0]?.paused, virtualTime: rows[0]?.virtual_time };
 }
@@ -31,26 +36,35 @@ export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrato
 /**
  * Reads the snapshot. The order matters: runs that may be superseded are locked before the facts
  * are read, and a callback's handler takes the same lock, so no callback is accepted for an attempt
- * that this cycle replaces.
+ * that this cycle replaces. What is sent together runs in that order too.
  */
 export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): Promise<Snapshot> {
   const { nowMs } = locked;
-  const dueRunIds = await lockDueRuns(tx, nowMs);
-  const facts = await readFacts(tx);
+  const [dueRunIds, facts, { version, policy }, workflows, listeningSinceMs, occupied, dueTasks] =
+    await Promise.all([
+      lockDueRuns(tx, nowMs),
+      readFacts(tx),
+      readPolicy(tx),
+      readWorkflows(tx),
+      readListeningSince(tx, nowMs),
+      readOccupied(tx),
+      readDueTasks(tx, nowMs),
+    ]);
   const namedTasks = await readNamedTasks(tx, facts);
   const runIds = new Set(dueRunIds);
   for (const fact of facts) if ("executionId" in fact) runIds.add(fact.executionId);
   for (const task of namedTasks) if (task.executionId) runIds.add(task.executionId);
-  const runs = await readRuns(tx, [...runIds]);
-  const { version, policy } = await readPolicy(tx);
-  const workflows = await readWorkflows(tx);
-  const occupied = await readOccupied(tx);
+  const [runs, liveChildren, schedules] = await Promise.all([
+    readRuns(tx, [...runIds]),
+    readLiveChildren(tx, [...runIds]),
+    readSchedules(tx, workflows, nowMs),
+  ]);
   const room = roomByWorkflow(policy, Object.values(workflows), occupied.running, runs);
   return {
     nowMs,
     paused: locked.paused,
     virtualTime: locked.virtualTime,
-    listeningSinceMs: await readListeningSince(tx, nowMs),
+    listeningSinceMs,
     policyVersion: version,
     policy,
     workflows,
@@ -59,9 +73,9 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
     runs,
     facts,
     namedTasks,
-    dueTasks: await readDueTasks(tx, nowMs),
-    liveChildren: await readLiveChildren(tx, runs),
-    schedules: await readSchedules(tx, workflows, nowMs),
+    dueTasks,
+    liveChildren,
+    schedules,
   };
 }
 
@@ -252,12 +266,17 @@ function roomByWorkflow(
   );
 }
 
-/** A loose index scan: one step to each priority level that has waiting tasks, then its oldest. */
+/**
+ * A loose index scan: one step to each priority level that has waiting tasks, then its oldest. A lane's depth is
+ * counted only as far as it matters, so that a million waiting tasks cost no more than a thousand, but always
+ * beyond the heads: a plan has to see that more wait behind them.
+ */
 async function readLanes(
   tx: Queryable,
   policy: Policy,
   room: ReadonlyMap<string, number>,
 ): Promise<LaneView[]> {
+  const bound = 1 + Math.max(policy.batching.full_batches_above_depth, policy.high_load.waiting_above);
   const { rows } = await tx.query(
     `with recursive level as (
        (select workflow_type, content_type, priority from tasks where status = 'queued'
@@ -268,66 +287,34 @@ async function readLanes(
           where t.status = 'queued'
             and (t.workflow_type, t.content_type, t.priority)
               > (level.workflow_type, level.content_type, level.priority)
-          order by t.workflow_type, t.content_type, t.priority limit 1) next)
-     select level.workflow_type, level.content_type, head.task_id, head.priority, head.aged_from, head.runs_alone
-       from level
-       left join unnest($1::text[], $2::int[]) as room (workflow_type, tasks) using (workflow_type)
-      cross join lateral (
-         select t.task_id, t.priority, t.aged_from, t.runs_alone from tasks t
-          where t.status = 'queued' and t.workflow_type = level.workflow_type
-            and t.content_type = level.content_type and t.priority = level.priority
-          order by t.aged_from, t.task_id limit coalesce(room.tasks, 1)) head`,
-    [[...room.keys()], [...room.values()]],
+          order by t.workflow_type, t.content_type, t.priority limit 1) next),
+     lane as (
+       select workflow_type, content_type, array_agg(priority) as priorities,
+              coalesce(max(room.tasks), 1) as room
+         from level left join unnest($1::text[], $2::int[]) as room (workflow_type, tasks) using (workflow_type)
+        group by workflow_type, content_type)
+     select lane.workflow_type, lane.content_type, lanes.virtual_time,
+            (select count(*) from (
+               select 1 from tasks t where t.status = 'queued' and t.workflow_type = lane.workflow_type
+                  and t.content_type = lane.content_type
+                limit greatest($3, lane.room * cardinality(lane.priorities) + 1)) counted)::int as depth,
+            (select jsonb_agg(jsonb_build_object('taskId', head.task_id, 'priority', head.priority,
+                'agedFromMs', extract(epoch from head.aged_from) * 1000, 'runsAlone', head.runs_alone))
+               from unnest(lane.priorities) as level (priority) cross join lateral (
+                 select t.task_id, t.priority, t.aged_from, t.runs_alone from tasks t
+                  where t.status = 'queued' and t.workflow_type = lane.workflow_type
+                    and t.content_type = lane.content_type and t.priority = level.priority
+                  order by t.aged_from, t.task_id limit lane.room) head) as heads
+       from lane left join lanes using (workflow_type, content_type)
+      order by lane.workflow_type, lane.content_type`,
+    [[...room.keys()], [...room.values()], bound],
   );
-  const lanes = new Map<string, LaneView & { heads: LaneView["heads"][number][] }>();
-  for (const row of rows) {
-    const name = `${row.workflow_type}/${row.content_type}`;
-    let lane = lanes.get(name);
-    if (!lane) {
-      lane = {
-        workflowType: row.workflow_type,
-        contentType: row.content_type,
-        depth: 0,
-        virtualTime: null,
-        heads: [],
-      };
-      lanes.set(name, lane);
-    }
-    lane.heads.push({
-      taskId: row.task_id,
-      priority: row.priority,
-      agedFromMs: row.aged_from,
-      runsAlone: row.runs_alone,
-    });
-  }
-  const bound = 1 + Math.max(policy.batching.full_batches_above_depth, policy.high_load.waiting_above);
-  return await withDepths(tx, [...lanes.values()], bound);
-}
-
-/**
- * Adds each lane's depth and virtual time. Counts only as far as it matters, so that a million waiting
- * tasks cost no more than a thousand, but always beyond the heads: a plan has to see that more wait behind them.
- */
-async function withDepths(tx: Queryable, lanes: LaneView[], bound: number): Promise<LaneView[]> {
-  if (lanes.length === 0) return [];
-  const { rows } = await tx.query(
-    `select (select count(*) from (
-               select 1 from tasks t where t.status = 'queued' and t.workflow_type = named.workflow_type
-                  and t.content_type = named.content_type limit named.bound) counted)::int as depth, lanes.virtual_time
-       from unnest($1::text[], $2::text[], $3::int[]) with ordinality
-            as named (workflow_type, content_type, bound, position)
-       left join lanes using (workflow_type, content_type)
-      order by position`,
-    [
-      lanes.map((lane) => lane.workflowType),
-      lanes.map((lane) => lane.contentType),
-      lanes.map((lane) => Math.max(bound, lane.heads.length + 1)),
-    ],
-  );
-  return lanes.map((lane, i) => ({
-    ...lane,
-    depth: rows[i]?.depth,
-    virtualTime: rows[i]?.virtual_time ?? null,
+  return rows.map((row) => ({
+    workflowType: row.workflow_type,
+    contentType: row.content_type,
+    depth: row.depth,
+    virtualTime: row.virtual_time,
+    heads: row.heads,
   }));
 }
 
@@ -341,14 +328,17 @@ async function readDueTasks(tx: Queryable, nowMs: number): Promise<Snapshot["due
   return rows.map((row) => ({ taskId: row.task_id, status: row.status }));
 }
 
-async function readLiveChildren(tx: Queryable, runs: readonly Run[]): Promise<Record<string, number>> {
-  const parents = [...new Set(runs.flatMap((run) => (run.parentId ? [run.parentId] : [])))];
-  if (parents.length === 0) return {};
+/** Live children of the parents of those of `ids` that are live. */
+async function readLiveChildren(tx: Queryable, ids: string[]): Promise<Record<string, number>> {
+  if (ids.length === 0) return {};
   const { rows } = await tx.query(
-    `select parent_execution_id, count(*)::int as live from workflow_orchestration
-      where parent_execution_id = any($1) and status not in ('COMPLETED', 'FAILED', 'CANCELLED')
-      group by parent_execution_id`,
-    [parents],
+    `select child.parent_execution_id, count(*)::int as live
+       from (select distinct parent_execution_id from workflow_orchestration
+              where execution_id = any($1) and status in ('DISPATCHING', 'MONITORING', 'ERROR_RECOVERY')) parent
+       join workflow_orchestration child using (parent_execution_id)
+      where child.status not in ('COMPLETED', 'FAILED', 'CANCELLED')
+      group by child.parent_execution_id`,
+    [ids],
   );
   return Object.fromEntries(rows.map((row) => [row.parent_execution_id, row.live]));
 }

@@ -152,7 +152,8 @@ async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Pro
      select candidate.task_id, candidate.registered, inserted.status, known.task_id as known_id,
             known.status as known_status, known.request_hash as known_hash
        from candidate left join inserted using (task_id)
-       left join tasks known on known.idempotency_key = candidate.idempotency_key`,
+       left join lateral (select t.task_id, t.status, t.request_hash from tasks t
+                           where t.idempotency_key = candidate.idempotency_key offset 0) known on true`,
     [
       JSON.stringify(
         candidates.map(({ taskId, task, actor, key, hash }) => ({
