@@ -14,10 +14,10 @@ import { composeMessage } from "./message.ts";
 
 /** How long an answer to a webhook is awaited. */
 export const ANSWER_WITHIN_MS = 10_000;
-const MAX_IN_FLIGHT = 100;
+const MAX_IN_FLIGHT = 250;
 /** How often the outbox is looked at without a wake-up: for messages that another replica left. */
 const POLL_MS = 1_000;
-/** How long outcomes gather between two writes of them. */
+/** How long messages gather between two looks for them, and outcomes between two writes of them. */
 const GATHER_MS = 8;
 
 export interface BuiltInTarget {
@@ -110,6 +110,7 @@ async function takeAll(state: DispatcherState): Promise<void> {
       // Fewer than could be taken: these were all. A wake-up that came during the look is not lost.
       if (messages.length === limit) state.wanted = true;
       await deliverAll(state, messages);
+      await state.context.clock.gather(GATHER_MS);
     }
   } catch (error) {
     state.context.onError(error);
