@@ -87,12 +87,7 @@ export async function startService(databaseUrl: string, env: NodeJS.ProcessEnv =
   };
 }
 
-export async function call(
-  base: string,
-  method: "POST" | "PUT",
-  path: string,
-  body: unknown,
-): Promise<void> {
+export async function call(base: string, method: "POST" | "PUT", path: string, body: unknown): Promise<void> {
   const answer = await request(base + path, {
     dispatcher: agent,
     method,

@@ -1,14 +1,7 @@
 /** Measures how late ticks run while the service has more to do than it can: the heartbeat every second, under full load. */
 import pg from "pg";
 import { machine, percentile, withCluster } from "./cluster.ts";
-import {
-  closeLoad,
-  enqueueAtRate,
-  registerStub,
-  startBeside,
-  startService,
-  startStub,
-} from "./load.ts";
+import { closeLoad, enqueueAtRate, registerStub, startBeside, startService, startStub } from "./load.ts";
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 120);
 const RATE = Number(process.env.BENCH_RATE ?? 1000);
@@ -51,7 +44,12 @@ async function report(db: pg.Client, window: { fromMs: number; toMs: number }): 
     between,
   );
   console.log(line("tick: drift, as recorded", drifts));
-  console.log(line("tick: boundary to decided", rows.map((row) => row.drift + row.took)));
+  console.log(
+    line(
+      "tick: boundary to decided",
+      rows.map((row) => row.drift + row.took),
+    ),
+  );
   console.log(`${boundaries - rows.length} of ${boundaries} boundaries were skipped`);
   const perSecond = (work[0].completed / boundaries).toFixed(0);
   console.log(`meanwhile ${perSecond} lifecycles a second were completed, of ${RATE} enqueued`);

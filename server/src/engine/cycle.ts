@@ -6,19 +6,30 @@ import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
 import { nextSlotMs } from "#core/schedule.ts";
 import type { Snapshot } from "#core/snapshot.ts";
 import { applyDecisions } from "#store/apply.ts";
-import { insertCycle, nextDue, takeTick } from "#store/cycles.ts";
+import { insertCycle, nextDue, takeTick, waitInDatabase } from "#store/cycles.ts";
 import type { Database, Queryable } from "#store/database.ts";
 import type { Outbox } from "#store/outbox.ts";
 import { lockOrchestrator, MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS, readSnapshot } from "#store/snapshot.ts";
 
-export type Trigger = { kind: "wake" } | { kind: "tick"; boundaryMs: number; intervalMs: number };
+/**
+ * What a cycle was asked for. Whatever that was: the first one that begins at or after `boundaryMs`, by the
+ * database's clock, is that boundary's tick. A `tick` does nothing else than being it.
+ */
+export interface Trigger {
+  kind: "wake" | "tick";
+  boundaryMs: number;
+  intervalMs: number;
+  /** How long a tick that comes early waits for its boundary, the row in its hands; further ahead it gives up. */
+  waitMs: number;
+}
 
 export interface CycleOutcome {
   cycleId: string;
   /** Of a tick that ran: its boundary, the newest one if several have gone by. */
   boundaryMs: number | null;
-  /** The database's time, which counts. */
+  /** The database's time at the cycle's beginning, which counts, and the local one of that moment. */
   nowMs: number;
+  localMs: number;
   /** False for a tick that is not due yet by the database's clock, or that another replica ran. */
   ran: boolean;
   dispatched: number;
@@ -33,40 +44,31 @@ export interface CycleContext {
   db: Database;
   outbox: Outbox;
   replicaId: string;
+  /** The local clock, in epoch milliseconds: only to say how far it is from the database's. */
+  localNowMs(): number;
 }
 
 /** Runs one cycle. What it decides is committed as a whole, together with its messages, or not at all. */
 export async function runCycle(context: CycleContext, asked: Trigger): Promise<CycleOutcome> {
-  const startedMs = performance.now();
   return await context.db.transaction(async (tx) => {
-    const locked = await lockOrchestrator(tx);
-    const trigger = newest(asked, locked.nowMs);
-    const cycleId = uuidv7();
-    const idle = {
-      ...{ cycleId, nowMs: locked.nowMs, ran: false, dispatched: 0, messages: 0, again: false },
-      boundaryMs: null,
-    };
-    if (trigger.kind === "tick") {
-      const { boundaryMs } = trigger;
-      if (locked.nowMs < boundaryMs) return { ...idle, nextDueMs: boundaryMs };
-      const { replicaId } = context;
-      const taken = await takeTick(tx, { boundaryMs, ranAtMs: locked.nowMs, cycleId, replicaId });
-      if (!taken) return { ...idle, nextDueMs: null };
-    }
+    const { locked, ...idle } = await takeTurn(tx, context, asked);
+    const startedMs = performance.now();
+    const { cycleId, boundaryMs } = idle;
+    if (asked.kind === "tick" && boundaryMs === null) return { ...idle, nextDueMs: null };
     const snapshot = await readSnapshot(tx, locked);
     const { decisions } = plan(snapshot);
-    const cycle = { cycleId, trigger: trigger.kind, policyVersion: snapshot.policyVersion };
+    const trigger = boundaryMs === null ? "wake" : "tick";
+    const cycle = { cycleId, trigger, policyVersion: snapshot.policyVersion } as const;
     const applied = await applyDecisions(tx, cycle, snapshot, decisions);
     const { dispatched } = applied;
     const [nextDueMs] = await Promise.all([
       nextDue(tx, snapshot.nowMs),
       context.outbox.send(tx, applied.messages),
-      record(tx, { context, trigger, cycleId, startedMs, snapshot, decisions, dispatched }),
+      record(tx, { context, boundaryMs, cycleId, startedMs, snapshot, decisions, dispatched }),
     ]);
     return {
       ...idle,
       ran: true,
-      boundaryMs: trigger.kind === "tick" ? trigger.boundaryMs : null,
       dispatched: applied.dispatched,
       messages: applied.messages.length,
       again: leftOver(snapshot, decisions),
@@ -75,11 +77,30 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
   });
 }
 
+/** Takes the row and the time. Early for its boundary, a tick waits with the row in its hands; then it takes that. */
+async function takeTurn(tx: Queryable, context: CycleContext, asked: Trigger) {
+  const locked = await lockOrchestrator(tx);
+  const earlyMs = asked.boundaryMs - locked.nowMs;
+  if (asked.kind === "tick" && earlyMs > 0 && earlyMs <= asked.waitMs) {
+    locked.nowMs = await waitInDatabase(tx, asked.boundaryMs);
+  }
+  const { nowMs } = locked;
+  const localMs = context.localNowMs();
+  const cycleId = uuidv7();
+  const boundaryMs = newestBoundary(asked, nowMs);
+  const ticks =
+    boundaryMs !== null &&
+    (await takeTick(tx, { boundaryMs, ranAtMs: nowMs, cycleId, replicaId: context.replicaId }));
+  return {
+    ...{ locked, cycleId, nowMs, localMs, boundaryMs: ticks ? boundaryMs : null },
+    ...{ ran: false, dispatched: 0, messages: 0, again: false },
+  };
+}
+
 /** Of boundaries that went by unseen (a machine that slept, a database that was away) only the last is run. */
-function newest(trigger: Trigger, nowMs: number): Trigger {
-  if (trigger.kind === "wake" || nowMs < trigger.boundaryMs) return trigger;
-  const missed = Math.floor((nowMs - trigger.boundaryMs) / trigger.intervalMs);
-  return { ...trigger, boundaryMs: trigger.boundaryMs + missed * trigger.intervalMs };
+function newestBoundary({ boundaryMs, intervalMs }: Trigger, nowMs: number): number | null {
+  if (nowMs < boundaryMs) return null;
+  return boundaryMs + Math.floor((nowMs - boundaryMs) / intervalMs) * intervalMs;
 }
 
 function earlier(a: number | null, b: number | null): number | null {
@@ -104,7 +125,8 @@ function leftOver(snapshot: Snapshot, decisions: readonly Decision[]): boolean {
 
 interface Recorded {
   context: CycleContext;
-  trigger: Trigger;
+  /** Of a tick. */
+  boundaryMs: number | null;
   cycleId: string;
   startedMs: number;
   snapshot: Snapshot;
@@ -114,15 +136,15 @@ interface Recorded {
 
 /** Keeps every tick, and every wake-up that changed something. */
 async function record(tx: Queryable, cycle: Recorded): Promise<void> {
-  const { snapshot, trigger } = cycle;
+  const { snapshot, boundaryMs } = cycle;
   const decisions = cycle.decisions.map(decisionRecord).filter((decision) => decision !== null);
-  if (trigger.kind === "wake" && decisions.length === 0) return;
+  if (boundaryMs === null && decisions.length === 0) return;
   const holds = holdsByLane(cycle.decisions);
   await insertCycle(tx, {
     cycleId: cycle.cycleId,
-    trigger: trigger.kind,
-    boundaryMs: trigger.kind === "tick" ? trigger.boundaryMs : null,
-    driftMs: trigger.kind === "tick" ? snapshot.nowMs - trigger.boundaryMs : null,
+    trigger: boundaryMs === null ? "wake" : "tick",
+    boundaryMs,
+    driftMs: boundaryMs === null ? null : snapshot.nowMs - boundaryMs,
     startedAtMs: snapshot.nowMs,
     durationMs: performance.now() - cycle.startedMs,
     policyVersion: snapshot.policyVersion,

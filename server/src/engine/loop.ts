@@ -4,7 +4,12 @@ import type { CycleOutcome, Trigger } from "./cycle.ts";
 
 /** Without any wake-up a cycle still looks this often: what was missed is seen then. */
 export const POLL_MS = 1_000;
-const RETRY_AFTER_ERROR_MS = 1_000;
+const RETRY_AFTER_ERROR_MS = 500;
+/** The longest that a tick sets out before its boundary; for so long at most no other cycle runs. */
+export const MAX_LEAD_MS = 500;
+const MIN_LEAD_MS = 25;
+/** How much of the longest wake-up counts after one more: a slow minute is forgotten within seconds of work. */
+const FADES_TO = 0.95;
 /** Between two cycles that follow each other: one cycle over what gathers costs far less than two. */
 const GATHER_MS = 15;
 
@@ -13,7 +18,7 @@ export interface Loop {
   wake(): void;
   /** Resolves when a cycle that began after this call has ended. Rejects after `deadlineMs`. */
   settled(deadlineMs: number): Promise<void>;
-  /** Runs an extra cycle as the heartbeat would, without a boundary. */
+  /** Runs an extra cycle. */
   runNow(): Promise<CycleOutcome>;
   nextTickMs(): number;
   /** Ends after the cycle that is running. */
@@ -23,6 +28,8 @@ export interface Loop {
 export interface LoopContext {
   clock: Clock;
   tickIntervalMs: number;
+  /** At most `MAX_LEAD_MS`; 0 where time does not pass while the database waits. */
+  maxLeadMs: number;
   run(trigger: Trigger): Promise<CycleOutcome>;
   lastTickMs: number | null;
   /** Called after every cycle that committed messages. */
@@ -39,13 +46,19 @@ export function boundaryBefore(nowMs: number, intervalMs: number): number {
 interface LoopState {
   context: LoopContext;
   stopped: boolean;
-  /** The boundary that is to be run next. */
+  /** The boundary whose tick comes next. The first cycle that begins at or after it is that tick. */
   boundaryMs: number;
+  /** The database's clock less ours, as the last cycle saw it: the database's counts. */
+  aheadMs: number;
+  /** What a wake-up has taken lately, at the most. */
+  longestMs: number;
   /** The cycle in progress, if any. */
   running: Promise<void> | null;
   wanted: boolean;
   /** A cycle has just ended; the next wake-up waits a little for others. */
   gathering: boolean;
+  /** It is time to set out for the boundary: the next cycle waits for it with the row in its hands. */
+  tickWanted: boolean;
   cancelTick: () => void;
   cancelDue: () => void;
   waiters: { resolve: () => void; eligible: boolean }[];
@@ -60,19 +73,26 @@ export function startLoop(context: LoopContext): Loop {
     context,
     stopped: false,
     boundaryMs: missed ? current : current + tickIntervalMs,
+    aheadMs: 0,
+    longestMs: 0,
     running: null,
     wanted: true,
     gathering: false,
+    tickWanted: false,
     cancelTick: () => {},
     cancelDue: () => {},
     waiters: [],
   };
-  armTick(state, state.boundaryMs);
+  armTick(state);
   pump(state);
   return {
     wake: () => wake(state),
     settled: (deadlineMs) => settled(state, deadlineMs),
-    runNow: () => exclusively(state, () => context.run({ kind: "wake" })),
+    async runNow() {
+      const outcome = await exclusively(state, () => context.run(trigger(state, "wake")));
+      afterCycle(state, outcome);
+      return outcome;
+    },
     nextTickMs: () => Math.max(state.boundaryMs, boundaryBefore(clock.nowMs(), tickIntervalMs)),
     stop: () => stop(state),
   };
@@ -83,15 +103,33 @@ function wake(state: LoopState): void {
   pump(state);
 }
 
-/** Runs wanted cycles one after another until none is wanted. */
+/** Runs wanted cycles one after another until none is wanted; a tick before anything else. */
 function pump(state: LoopState): void {
-  if (state.running || state.gathering || !state.wanted || state.stopped) return;
-  state.wanted = false;
-  for (const waiter of state.waiters) waiter.eligible = true;
-  void exclusively(state, () => state.context.run({ kind: "wake" })).then(
-    (outcome) => afterCycle(state, outcome),
-    (error) => afterError(state, error),
-  );
+  if (state.running || state.stopped) return;
+  const { clock, run } = state.context;
+  if (state.tickWanted) {
+    state.tickWanted = false;
+    void exclusively(state, () => run(trigger(state, "tick"))).then(
+      (outcome) => afterCycle(state, outcome),
+      (error) => afterError(state, error),
+    );
+  } else if (state.wanted && !state.gathering) {
+    state.wanted = false;
+    for (const waiter of state.waiters) waiter.eligible = true;
+    const startedMs = clock.nowMs();
+    void exclusively(state, () => run(trigger(state, "wake"))).then(
+      (outcome) => {
+        state.longestMs = Math.max(clock.nowMs() - startedMs, state.longestMs * FADES_TO);
+        afterCycle(state, outcome);
+      },
+      (error) => afterError(state, error),
+    );
+  }
+}
+
+function trigger(state: LoopState, kind: Trigger["kind"]): Trigger {
+  const { boundaryMs, context } = state;
+  return { kind, boundaryMs, intervalMs: context.tickIntervalMs, waitMs: context.maxLeadMs };
 }
 
 /** One cycle at a time in this process: a second would only wait for the row. */
@@ -111,17 +149,24 @@ async function exclusively<T>(state: LoopState, work: () => Promise<T>): Promise
 }
 
 function afterCycle(state: LoopState, outcome: CycleOutcome): void {
-  if (outcome.messages > 0) state.context.onMessages();
+  const { clock, tickIntervalMs, onMessages, onTick } = state.context;
+  if (outcome.messages > 0) onMessages();
+  if (outcome.boundaryMs !== null) onTick(outcome, outcome.boundaryMs);
   if (outcome.again) state.wanted = true;
-  const { clock } = state.context;
-  // The database's clock decides what is due; the local one only measures the time until then.
-  const restMs = outcome.nextDueMs === null ? POLL_MS : Math.max(0, outcome.nextDueMs - outcome.nowMs);
-  armDue(state, clock.nowMs() + Math.min(POLL_MS, restMs));
+  state.aheadMs = outcome.nowMs - outcome.localMs;
+  // Whatever boundary lies behind has its tick by now, from this cycle or from another replica's.
+  state.boundaryMs = boundaryBefore(outcome.nowMs, tickIntervalMs) + tickIntervalMs;
+  armTick(state);
+  if (outcome.ran) {
+    const dueMs = outcome.nextDueMs === null ? Number.POSITIVE_INFINITY : outcome.nextDueMs - state.aheadMs;
+    armDue(state, Math.min(clock.nowMs() + POLL_MS, dueMs));
+  }
   state.gathering = true;
   void clock.gather(GATHER_MS).then(() => {
     state.gathering = false;
     pump(state);
   });
+  pump(state);
 }
 
 function afterError(state: LoopState, error: unknown): void {
@@ -135,32 +180,21 @@ function armDue(state: LoopState, atMs: number): void {
   if (!state.stopped) state.cancelDue = state.context.clock.at(atMs, () => wake(state));
 }
 
-function armTick(state: LoopState, atMs: number): void {
-  if (!state.stopped) state.cancelTick = state.context.clock.at(atMs, () => void tick(state));
+/**
+ * Sets out for the boundary early enough that the cycle which runs then has ended and the row is held when it comes.
+ * Armed anew after every cycle, so that a step of either clock counts for a second at the most.
+ */
+function armTick(state: LoopState): void {
+  state.cancelTick();
+  if (state.stopped) return;
+  const { clock, tickIntervalMs, maxLeadMs } = state.context;
+  const leadMs = Math.min(maxLeadMs, tickIntervalMs / 2, Math.max(MIN_LEAD_MS, 1.5 * state.longestMs));
+  const moment = Math.max(state.boundaryMs - state.aheadMs - leadMs, 0);
+  state.cancelTick = clock.at(moment, () => {
+    state.tickWanted = true;
+    pump(state);
+  });
 }
-
-async function tick(state: LoopState): Promise<void> {
-  const { context, boundaryMs } = state;
-  try {
-    const intervalMs = context.tickIntervalMs;
-    const outcome = await exclusively(state, () => context.run({ kind: "tick", boundaryMs, intervalMs }));
-    if (outcome.nowMs < boundaryMs) {
-      // The database's clock is behind ours, by a little or a lot: what counts is its next boundary.
-      state.boundaryMs = boundaryBefore(outcome.nowMs, intervalMs) + intervalMs;
-      armTick(state, context.clock.nowMs() + (state.boundaryMs - outcome.nowMs));
-      return;
-    }
-    if (outcome.boundaryMs !== null) context.onTick(outcome, outcome.boundaryMs);
-    state.boundaryMs = boundaryBefore(Math.max(outcome.nowMs, boundaryMs), intervalMs) + intervalMs;
-    armTick(state, context.clock.nowMs() + (state.boundaryMs - outcome.nowMs));
-    afterCycle(state, outcome);
-  } catch (error) {
-    if (state.stopped) return;
-    context.onError(error);
-    armTick(state, context.clock.nowMs() + RETRY_AFTER_ERROR_MS);
-  }
-}
-
 function settled(state: LoopState, deadlineMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const cancel = state.context.clock.at(state.context.clock.nowMs() + deadlineMs, () =>

@@ -21,6 +21,16 @@ export async function takeTick(
   return rowCount === 1;
 }
 
+/** Waits until `momentMs` by the database's clock, in the server: this process may be busy then. Returns the time. */
+export async function waitInDatabase(tx: Queryable, momentMs: number): Promise<number> {
+  const { rows } = await tx.query(
+    `select orchestrator_now() as now
+       from pg_sleep(greatest(0, extract(epoch from $1::timestamptz - orchestrator_now())))`,
+    [new Date(momentMs)],
+  );
+  return rows[0]?.now;
+}
+
 /** The last boundary that was ticked, or null before the first. */
 export async function lastTick(db: Queryable): Promise<number | null> {
   const { rows } = await db.query("select max(boundary) as boundary from ticks");
