@@ -31,6 +31,14 @@ export interface TestHouseOptions {
   expectedErrors?: RegExp;
   /** When the test's time begins, in epoch milliseconds. */
   startMs?: number;
+  /** Puts something between the houses and their database; it is stopped after them. */
+  between?(databaseUrl: string): Promise<Between>;
+}
+
+export interface Between {
+  /** Under which the houses reach their database. */
+  url: string;
+  stop(): Promise<void>;
 }
 
 export interface LogEntry {
@@ -71,6 +79,7 @@ interface Site {
   t: TestContext;
   options: TestHouseOptions;
   database: TestDatabase;
+  between: Between;
   clock: FakeClock;
   fakes: Map<string, FakeSubWorkflow>;
   dataDir: string;
@@ -84,7 +93,8 @@ export async function openTestHouse(t: TestContext, options: TestHouseOptions = 
   await database.setNow(startMs);
   const clock = fakeClock(database.setNow, startMs);
   const dataDir = await mkdtemp(join(tmpdir(), "orchestrator-house-"));
-  const site: Site = { t, options, database, clock, fakes: new Map(), dataDir, houses: [] };
+  const between = (await options.between?.(database.url)) ?? { url: database.url, stop: async () => {} };
+  const site: Site = { t, options, database, between, clock, fakes: new Map(), dataDir, houses: [] };
   t.after(() => clear(site));
   if (options.policy) {
     const policy = Policy.parse(options.policy);
@@ -104,6 +114,7 @@ async function clear(site: Site): Promise<void> {
   await Promise.all([...site.fakes.values()].map((fake) => fake.close()));
   await Promise.all(site.houses.map((house) => house.stop()));
   await rm(site.dataDir, { recursive: true, force: true });
+  await site.between.stop();
   await site.database.close();
   const { clock, houses, options } = site;
   if (clock.pending() > 0) throw new Error(`${clock.pending()} timers were left behind`);
@@ -122,7 +133,7 @@ function plain({ message, details }: LogEntry) {
 }
 
 async function open(site: Site): Promise<TestHouse> {
-  const { options, database, clock, dataDir } = site;
+  const { options, between, clock, dataDir } = site;
   const logged: LogEntry[] = [];
   let dead = false;
   const write = (level: keyof Log) => (message: string, details?: object) => {
@@ -143,7 +154,7 @@ async function open(site: Site): Promise<TestHouse> {
   });
   const own = clock.forHouse();
   const house = await openHouse({
-    ...{ config, log, clock: own, databaseUrl: database.url },
+    ...{ config, log, clock: own, databaseUrl: between.url },
     ...(options.lookup ? { lookup: options.lookup } : {}),
   });
   const opened = testHouse(site, house, logged, async () => {

@@ -9,7 +9,7 @@ const RETRY_AFTER_ERROR_MS = 500;
 export const MAX_LEAD_MS = 500;
 const MIN_LEAD_MS = 25;
 /** How much of the longest wake-up counts after one more: a slow minute is forgotten within seconds of work. */
-const FADES_TO = 0.95;
+const FADES_TO = 0.98;
 /** Between two cycles that follow each other: one cycle over what gathers costs far less than two. */
 const GATHER_MS = 15;
 

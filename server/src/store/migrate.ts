@@ -6,7 +6,8 @@ import type { Database, Queryable } from "./database.ts";
 
 const LOCK_ID = 7_201_401;
 /** How long another replica's changes to the schema are waited for, and how long one's own may take. */
-const LOCK_WITHIN = "5min";
+const LOCK_WITHIN_MS = 300_000;
+const LOOK_AGAIN_MS = 100;
 
 interface Migration {
   name: string;
@@ -35,14 +36,29 @@ export async function migrate(db: Database): Promise<string[]> {
   });
 }
 
-/** Runs `work` while no other replica changes the schema. */
+/**
+ * Runs `work` while no other replica changes the schema. The lock is a transaction's, and who waits for it does so
+ * without a connection: behind a pooling proxy with few of them, the one who works may need what a waiting one had.
+ */
 export async function underSchemaLock<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  return await db.transaction(async (tx) => {
-    await tx.query(`set local statement_timeout = '${LOCK_WITHIN}'`);
-    await tx.query(`set local idle_in_transaction_session_timeout = '${LOCK_WITHIN}'`);
-    await tx.query("select pg_advisory_xact_lock($1)", [LOCK_ID]);
-    return await work(tx);
-  });
+  const giveUpAt = performance.now() + LOCK_WITHIN_MS;
+  for (;;) {
+    const outcome = await db.transaction(async (tx) => {
+      await tx.query(`set local statement_timeout = ${LOCK_WITHIN_MS}`);
+      await tx.query(`set local idle_in_transaction_session_timeout = ${LOCK_WITHIN_MS}`);
+      const { rows } = await tx.query("select pg_try_advisory_xact_lock($1) as locked", [LOCK_ID]);
+      return rows[0]?.locked ? { result: await work(tx) } : null;
+    });
+    if (outcome) return outcome.result;
+    if (performance.now() > giveUpAt) {
+      throw new Problem(
+        "database_unavailable",
+        "another replica has been changing the schema for five minutes",
+        "See in pg_stat_activity what it waits for, and start again.",
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
 }
 
 async function run(tx: Queryable, migration: Migration): Promise<void> {
