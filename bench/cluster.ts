@@ -4,9 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbedded } from "../server/src/store/embedded/index.ts";
 
-export async function withCluster<T>(work: (url: string) => Promise<T>): Promise<T> {
+export async function withCluster<T>(
+  work: (url: string) => Promise<T>,
+  settings: Record<string, string> = {},
+): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), "bench-"));
-  const server = await startEmbedded({ dataDir, log: () => {} });
+  const server = await startEmbedded({ dataDir, settings, log: () => {} });
   try {
     return await work(server.url);
   } finally {

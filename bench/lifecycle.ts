@@ -54,7 +54,11 @@ await withCluster(async (databaseUrl) => {
   try {
     await registerStub(service.base, stub.url);
     const started = performance.now();
-    const sent = await enqueueAtRate({ bases: () => [service.base], rate: RATE, seconds: SECONDS });
+    const sent = await enqueueAtRate({
+      bases: () => [service.base],
+      rate: RATE,
+      until: (ms) => ms > SECONDS * 1000,
+    });
     await report(db, sent, started, commits);
   } finally {
     await service.stop();

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Agent, request } from "undici";
 
 const MAX_WAITING_REQUESTS = 400;
+const ANSWERED_WITHIN_MS = 30_000;
 const KEY = "bench-admin-key-0123456789abcdef";
 const agent = new Agent({ connections: 16 });
 
@@ -91,6 +92,7 @@ export async function call(base: string, method: "POST" | "PUT", path: string, b
   const answer = await request(base + path, {
     dispatcher: agent,
     method,
+    headersTimeout: ANSWERED_WITHIN_MS,
     headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
@@ -107,23 +109,32 @@ export async function registerStub(base: string, url: string): Promise<void> {
 }
 
 /**
- * Enqueues `rate` tasks a second for `seconds`, one task a request, in turn through the services that `bases`
- * names at that moment; returns how many were sent. A rate above what they can do measures their capacity.
+ * Enqueues `rate` tasks a second until `until` says so, one task a request, in turn through the services that
+ * `bases` names at that moment; returns how many were sent. A rate above what they can do measures their capacity.
+ * A request that fails is the caller's failure, unless `forgiving`: then its task counts as not sent.
  */
 export async function enqueueAtRate(load: {
   bases(): string[];
   rate: number;
-  seconds: number;
+  until(elapsedMs: number): boolean;
+  forgiving?: boolean;
 }): Promise<number> {
   const started = performance.now();
   const open = new Set<Promise<void>>();
-  let sent = 0;
-  while (performance.now() - started < load.seconds * 1000) {
-    const due = Math.floor(((performance.now() - started) / 1000) * load.rate);
+  let asked = 0;
+  let failed = 0;
+  for (;;) {
+    const elapsedMs = performance.now() - started;
+    if (load.until(elapsedMs)) break;
+    const due = Math.floor((elapsedMs / 1000) * load.rate);
     const bases = load.bases();
-    for (; sent < due; sent++) {
-      const base = bases[sent % bases.length] as string;
-      const sending = call(base, "POST", "/api/v1/tasks", { workflow_type: "stub", payload: { n: sent } });
+    for (; asked < due; asked++) {
+      const base = bases[asked % bases.length] as string;
+      const task = { workflow_type: "stub", payload: { n: asked } };
+      const sending = call(base, "POST", "/api/v1/tasks", task).catch((error) => {
+        if (!load.forgiving) throw error;
+        failed++;
+      });
       open.add(sending);
       sending.finally(() => open.delete(sending)).catch(() => {});
     }
@@ -131,7 +142,7 @@ export async function enqueueAtRate(load: {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await Promise.all(open);
-  return sent;
+  return asked - failed;
 }
 
 /** Closes what the load keeps open, so that the benchmark's process can end. */

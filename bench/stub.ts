@@ -4,6 +4,7 @@ import { Agent, request } from "undici";
 
 const agent = new Agent({ connections: 64, pipelining: 1 });
 
+/** Tries again for two seconds: whoever answered may be gone, and another be there. */
 async function post(url: string, token: string, body: unknown): Promise<void> {
   for (let tries = 0; tries < 20; tries++) {
     const answer = await request(url, {
@@ -11,9 +12,9 @@ async function post(url: string, token: string, body: unknown): Promise<void> {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
       body: JSON.stringify(body),
-    });
-    await answer.body.dump();
-    if (answer.statusCode < 500) return;
+    }).catch(() => null);
+    await answer?.body.dump();
+    if (answer && answer.statusCode < 500) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
