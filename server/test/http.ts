@@ -15,14 +15,18 @@ export interface Sent {
   /** A bearer credential. */
   key?: string | null;
   headers?: Record<string, string>;
+  /** Gives up then; by default never. */
+  withinMs?: number;
 }
 
 /** Sends once and reads the whole answer; JSON is parsed, whatever the status. Follows no redirect. */
-export async function send(url: string, { method = "GET", body, key, headers = {} }: Sent): Promise<Answer> {
+export async function send(url: string, sent: Sent): Promise<Answer> {
+  const { method = "GET", body, key, headers = {}, withinMs } = sent;
   const asItIs = typeof body === "string" || body instanceof Uint8Array;
   const response = await fetch(url, {
     method,
     redirect: "manual",
+    signal: withinMs === undefined ? null : AbortSignal.timeout(withinMs),
     headers: {
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...(key ? { authorization: `Bearer ${key}` } : {}),

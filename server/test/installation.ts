@@ -43,12 +43,16 @@ export interface Installation {
   postmasterPid(): number;
 }
 
-export async function anInstallation(t: TestContext): Promise<Installation> {
+/** `settings` are those of its environment that differ from a plain start. */
+export async function anInstallation(
+  t: TestContext,
+  settings: Record<string, string> = {},
+): Promise<Installation> {
   const dataDir = join(await mkdtemp(join(tmpdir(), "orchestrator-process-")), "data");
   const port = await freePort();
   const { PATH = "", HOME = "" } = process.env;
   const url = `http://127.0.0.1:${port}`;
-  const env = { PATH, HOME, DATA_DIR: dataDir, PORT: String(port), ORCHESTRATOR_URL: url };
+  const env = { PATH, HOME, DATA_DIR: dataDir, PORT: String(port), ORCHESTRATOR_URL: url, ...settings };
   const run = (...args: string[]) => spawn(process.execPath, args, { cwd: ROOT, env, stdio: "pipe" });
   const started: ChildProcess[] = [];
   const serve = () => {
