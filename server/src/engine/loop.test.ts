@@ -37,6 +37,7 @@ class Site {
         nowMs: () => this.time.nowMs() + this.localStepMs,
         // As the wall clock's: a deadline is counted in time that passes.
         at: (atMs, action) => this.time.at(atMs - this.localStepMs, action),
+        gather: this.time.gather,
       },
       tickIntervalMs: INTERVAL_MS,
       maxLeadMs: over.maxLeadMs ?? MAX_LEAD_MS,
