@@ -8,5 +8,6 @@ export * from "./policy.ts";
 export * from "./primitives.ts";
 export * from "./problem.ts";
 export * from "./task.ts";
+export * from "./topic.ts";
 export * from "./validate.ts";
 export * from "./workflow.ts";

@@ -17,6 +17,34 @@ const Price = z.strictObject({
   cached_input_usd_per_million: Amount.optional(),
 });
 
+/**
+ * How batches and intervals give way as spending or errors grow. All but `step` are ends of straight
+ * lines: nothing gives way up to the first, all that is allowed from the second on.
+ */
+const Adapt = z
+  .strictObject({
+    by: z.enum(["pace", "ceiling"]).default("pace"),
+    ahead_from: Share.default(0.05).meta({
+      description: "Shares of the day's budget by which spending is ahead of an even pace",
+    }),
+    ahead_full: Share.default(0.25),
+    errors_from: Share.default(0.2).meta({ description: "Shares of the attempts that failed lately" }),
+    errors_full: Share.default(0.5),
+    longest_interval: z.number().min(1).max(100).default(4).meta({ description: "Times every_seconds" }),
+    smallest_batch: Share.default(0.25).meta({
+      description: "Share of batch.max and per_slot; 1 task at least",
+    }),
+    step: z.number().gt(0).max(1).default(0.1).meta({ description: "The farthest move of one tick" }),
+  })
+  .refine((adapt) => adapt.ahead_from <= adapt.ahead_full, {
+    path: ["ahead_full"],
+    message: "must not be less than ahead_from",
+  })
+  .refine((adapt) => adapt.errors_from <= adapt.errors_full, {
+    path: ["errors_full"],
+    message: "must not be less than errors_from",
+  });
+
 export const Policy = z
   .strictObject({
     concurrency: z
@@ -64,7 +92,7 @@ export const Policy = z
     database: z.strictObject({ max_connections: z.int().min(2).max(1000).default(15) }).prefault({}),
     memory: z.strictObject({ max_rss_mb: Amount.default(1536) }).prefault({}),
     retention: z.strictObject({ archive_after_days: z.number().min(1).max(3650).default(30) }).prefault({}),
-    adapt: z.strictObject({ by: z.enum(["pace", "ceiling"]).default("pace") }).prefault({}),
+    adapt: Adapt.prefault({}),
     prices: z.record(z.string().min(1).max(200), Price).default({}),
   })
   .meta({ id: "Policy" });

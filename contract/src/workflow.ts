@@ -28,6 +28,39 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+/**
+ * Where a slot's work can come from, besides being the slot itself: `topics` are those that wait in
+ * `content.topics` (POST /api/v1/topics).
+ */
+export const WORK_SOURCES = ["topics"] as const;
+export type WorkSource = (typeof WORK_SOURCES)[number];
+/** How many tasks a slot makes of what its source has waiting, unless the schedule says otherwise. */
+export const DEFAULT_PER_SLOT = 10;
+
+/** Slots that are looked at to find one in the hours: at two hours and more they reach over a change of the clocks. */
+const SLOTS_LOOKED_AT = 2_000;
+const HOUR_MS = 3_600_000;
+const A_WINTER_DAY_MS = Date.UTC(2026, 0, 1);
+
+/** False for a schedule of which no slot ever begins within its hours: it would never run. */
+function everRuns(schedule: {
+  every_seconds: number;
+  hours?: [number, number];
+  time_zone?: string;
+}): boolean {
+  const { hours, time_zone: timeZone = "UTC" } = schedule;
+  const everyMs = Math.round(schedule.every_seconds * 1000);
+  if (!hours || everyMs <= HOUR_MS || !isTimeZone(timeZone)) return true;
+  const [from, to] = hours;
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone, hour: "2-digit", hourCycle: "h23" });
+  const first = Math.floor(A_WINTER_DAY_MS / everyMs);
+  for (let i = 0; i < SLOTS_LOOKED_AT; i++) {
+    const hour = Number(format.format((first + i) * everyMs));
+    if (from < to ? hour >= from && hour < to : hour >= from || hour < to) return true;
+  }
+  return false;
+}
+
 /** When a workflow runs by itself: in slots of equal length, counted from the Unix epoch (UTC). */
 export const Schedule = z
   .strictObject({
@@ -52,6 +85,31 @@ export const Schedule = z
     content_type: ContentType.optional(),
     priority: Priority.optional(),
     payload: JsonObject.optional().meta({ description: "Of each task; scheduled_for is added to it" }),
+    source: z.enum(WORK_SOURCES).optional().meta({
+      description:
+        "Left out: each slot is one task. topics: a slot makes tasks of the topics that wait, if any",
+    }),
+    per_slot: z
+      .int()
+      .min(1)
+      .max(100)
+      .optional()
+      .meta({
+        description: `With a source: so many tasks of a slot at the most; ${DEFAULT_PER_SLOT} when left out`,
+      }),
+  })
+  .refine((schedule) => schedule.per_slot === undefined || schedule.source !== undefined, {
+    path: ["per_slot"],
+    message: "needs a source: without one each slot is one task",
+  })
+  .refine(
+    ({ source, payload, content_type, priority }) =>
+      source === undefined || [payload, content_type, priority].every((part) => part === undefined),
+    { path: ["source"], message: "brings payload, content_type and priority along: leave those out" },
+  )
+  .refine(everRuns, {
+    path: ["hours"],
+    message: "no slot ever begins within them; every_seconds 3600 with one hour is once a day at that hour",
   })
   .meta({ id: "Schedule" });
 export type Schedule = z.infer<typeof Schedule>;
@@ -63,8 +121,10 @@ export const SCHEDULE_DECISIONS = [
   "paused",
   "no_target",
   "outside_hours",
+  "slowed_down",
   "previous_run_not_over",
   "cooling_down",
+  "nothing_to_do",
 ] as const;
 export const ScheduleDecision = z.enum(SCHEDULE_DECISIONS);
 export type ScheduleDecision = z.infer<typeof ScheduleDecision>;
@@ -120,9 +180,23 @@ export const Workflow = z
         last_slot: Timestamp.nullable().meta({ description: "null until a cycle has seen the schedule" }),
         next_slot: Timestamp,
         last_decision: ScheduleDecision.nullable(),
+        cause: z.string().nullable().meta({ description: "The last decision in words, with its numbers" }),
+        decided_at: Timestamp.nullable(),
       })
       .nullable()
       .meta({ description: "null without a schedule" }),
+    adapted: z
+      .object({
+        slowness: z.number().meta({ description: "0: not at all; 1: as far as policy.adapt allows" }),
+        batch_max: z.int().meta({ description: "The largest batch now" }),
+        every_seconds: z.number().nullable().meta({
+          description: "From run to run of its schedule, on average; null without one",
+        }),
+        per_slot: z.int().nullable().meta({ description: "Tasks of a slot now; null without a source" }),
+        reason: z.string(),
+        since: Timestamp.nullable(),
+      })
+      .meta({ description: "What spending and errors make of its settings at present" }),
     updated_at: Timestamp,
     updated_by: z.string(),
   })

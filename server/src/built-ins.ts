@@ -1,6 +1,7 @@
 /** The sub-workflows that run in this very process: dispatched by signed webhooks, like any other. */
 import { createHmac, type KeyObject } from "node:crypto";
 import { CONTENT_PIPELINE, contentPipeline } from "@master-orchestrator/content-pipeline";
+import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
 import type { Workflow } from "@master-orchestrator/sdk";
 import type { Config } from "#config.ts";
 import type { BuiltInTarget } from "#engine/dispatcher.ts";
@@ -8,6 +9,14 @@ import type { Log } from "#log.ts";
 import { contentLibrary } from "#store/content.ts";
 import type { Database } from "#store/database.ts";
 import { seedBuiltIn } from "#store/workflows.ts";
+
+/** The old clocks, as settings: what each built-in workflow is given when it is registered for the first time. */
+export const DEFAULT_SCHEDULES = {
+  content_pipeline: { every_seconds: 900, source: "topics", per_slot: DEFAULT_PER_SLOT },
+  seo_monitor: { every_seconds: 2 * 3600 },
+  revenue_optimizer: { every_seconds: 4 * 3600 },
+  intelligence_engine: { every_seconds: 6 * 3600 },
+} as const satisfies Record<string, Schedule>;
 
 export interface BuiltIn {
   path: string;
@@ -30,6 +39,7 @@ export async function openBuiltIns(parts: {
     accept: "json_accepted",
     weight: 1,
     critical: true,
+    schedule: DEFAULT_SCHEDULES.content_pipeline,
   });
   const signingSecret = secretOf(tokenSecret, CONTENT_PIPELINE);
   const workflow = contentPipeline({

@@ -24,6 +24,7 @@ import { healthRoutes } from "#http/routes/health.ts";
 import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
+import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
 import { workflowRoutes } from "#http/routes/workflows.ts";
 import { buildServer } from "#http/server.ts";
@@ -243,6 +244,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     }),
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
+    ...topicRoutes({ db }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
     ...gatewayRoutes({
       config,

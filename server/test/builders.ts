@@ -1,5 +1,6 @@
 /** Owns values for tests of the core: each complete and plausible, with only what matters to the test spelled out. */
 import { type Callback, Policy } from "@master-orchestrator/contract";
+import { NO_ADAPTATION } from "#core/adapt.ts";
 import type {
   DeliveryFact,
   Fact,
@@ -186,6 +187,8 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
     dueTasks: [],
     liveChildren,
     schedules: [],
+    adaptation: NO_ADAPTATION,
+    spending: null,
     ...over,
   };
 }

@@ -14,12 +14,14 @@ import { type Shell, withGlobalOptions } from "./session.ts";
 import { addSimulate } from "./simulate.ts";
 import { addTasks } from "./tasks.ts";
 import type { Terminal } from "./terminal.ts";
+import { addTopics } from "./topics.ts";
 import { addWorkflows } from "./workflows.ts";
 
 /** Every command, in the order of the help. A new group of commands is registered here. */
 const GROUPS = [
   addEnqueue,
   addTasks,
+  addTopics,
   addExecutions,
   addExplain,
   addControl,

@@ -112,6 +112,8 @@ function renderTask({ screen, terminal }: Session, task: Task): void {
     started: task.started_at ? ago(task.started_at, now) : null,
     ended: task.completed_at ? ago(task.completed_at, now) : null,
     executions: plain((task.execution_ids ?? []).join(" ")),
+    follows: task.parent_task_id ? plain(task.parent_task_id) : null,
+    "followed by": plain((task.follow_ups ?? []).join(" ")),
   });
   if (task.attempts?.length) {
     screen.line();

@@ -7,7 +7,7 @@ import { printFields, printValue } from "./details.ts";
 import { readJsonFile } from "./json-file.ts";
 import { addGroup, addListing } from "./list.ts";
 import { type Session, type Shell, withAction } from "./session.ts";
-import { ago, plain } from "./text.ts";
+import { ago, duration, plain } from "./text.ts";
 
 type Row = z.infer<typeof Workflow>;
 
@@ -79,10 +79,41 @@ function target({ settings }: Row): unknown {
 }
 
 function render({ screen, terminal }: Session, workflow: Row): void {
+  const now = terminal.now();
   printFields(screen, {
     workflow: plain(workflow.workflow_type),
     "built in": workflow.built_in ? "yes" : "no",
-    changed: `${ago(workflow.updated_at, terminal.now())} by ${plain(workflow.updated_by)}`,
+    changed: `${ago(workflow.updated_at, now)} by ${plain(workflow.updated_by)}`,
+    ...scheduleFields(workflow.schedule_state, now),
+    ...adaptedFields(workflow.adapted, now),
   });
   printValue(screen, "settings", workflow.settings);
+}
+
+function scheduleFields(
+  state: Row["schedule_state"] | undefined,
+  now: number,
+): Record<string, string | null> {
+  if (!state) return {};
+  const said = [state.last_decision, state.cause].filter(Boolean).join(": ");
+  return {
+    "last slot": state.last_slot ? `${state.last_slot} (${ago(state.last_slot, now)})` : "none yet",
+    decided: plain(said),
+    "next slot": `${state.next_slot} (${ago(state.next_slot, now)})`,
+  };
+}
+
+/** Nothing while everything is as it is set. */
+function adaptedFields(adapted: Row["adapted"] | undefined, now: number): Record<string, string | null> {
+  if (!adapted || adapted.slowness === 0) return {};
+  const { slowness, batch_max, every_seconds, per_slot, reason, since } = adapted;
+  const parts = [
+    `batches of ${batch_max} at most`,
+    ...(every_seconds === null ? [] : [`a run every ${duration(every_seconds * 1000)}`]),
+    ...(per_slot === null ? [] : [`${per_slot} tasks a slot`]),
+  ];
+  return {
+    "slowed down": `${(slowness * 100).toFixed(0)} %, since ${ago(since, now)}: ${parts.join(", ")}`,
+    because: plain(reason),
+  };
 }

@@ -1,5 +1,6 @@
 /** Gives free slots to what ranks highest within its fair share, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
+import { largestBatch } from "./adapt.ts";
 import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
@@ -226,13 +227,15 @@ function takeBatch(
   const workflow = snapshot.workflows[workflowType] as WorkflowView;
   // The slot of this batch was taken already, so it counts as one of those to fill.
   const freeSlots = 1 + Math.max(0, Math.min(slots.total, slots.byWorkflow.get(workflowType) ?? 0));
-  const size = batchSize(lane.depth, freeSlots, workflow, snapshot.policy.batching);
+  const { policy, adaptation } = snapshot;
+  const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
+  const size = batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching);
   const batch = together(waiting, size);
   const taken = new Set(batch.map((task) => task.taskId));
   const head = batch[0] as WaitingTask;
   const reason = head.runsAlone
     ? `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; alone, since it failed before`
-    : `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; ${batch.length} of ${lane.depth} waiting`;
+    : `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; ${batch.length} of ${lane.depth} waiting${batchMax < workflow.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : ""}`;
   return {
     dispatch: {
       kind: "dispatch",

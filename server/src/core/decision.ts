@@ -5,6 +5,7 @@ import type {
   NextTask,
   ScheduleDecision,
   TaskStatus,
+  WorkSource,
 } from "@master-orchestrator/contract";
 import type { Run, RunAttempt } from "./snapshot.ts";
 
@@ -128,14 +129,35 @@ export interface SkipNext {
   reason: string;
 }
 
-/** What is decided about a slot of a workflow's schedule, once. With `run` an `Enqueue` goes along. */
+/** What is decided about a slot of a workflow's schedule, once. With `run` an `Enqueue` or more go along. */
 export interface ScheduleSlot {
   kind: "schedule";
   workflowType: string;
   slotMs: number;
+  everyMs: number;
+  /** Slots between the one that was decided before and this one: they went by unseen. */
+  missed: number;
   run: boolean;
   reason: ScheduleDecision;
   cause: string;
+  /** As in `ScheduleState`, after this decision. */
+  lastRunMs: number | null;
+}
+
+/** Work of a source has become tasks (by `Enqueue`), so that it waits no more. */
+export interface TakeWork {
+  kind: "take_work";
+  workflowType: string;
+  source: WorkSource;
+  workIds: readonly string[];
+}
+
+/** How far work gives way from now on; once a tick at most. */
+export interface Adapt {
+  kind: "adapt";
+  from: number;
+  slowness: number;
+  reason: string;
 }
 
 /** The workflow has no schedule any more: one that it gets later is a new one. */
@@ -177,7 +199,9 @@ export type Decision =
   | Enqueue
   | SkipNext
   | ScheduleSlot
+  | TakeWork
   | ForgetSchedule
+  | Adapt
   | FinishCycle
   | Share
   | Hold;

@@ -1,4 +1,5 @@
 /** The one decision function: snapshot in, decisions out. Pure: no clock, no chance, no I/O. */
+import { decideAdaptation, withAdaptation } from "./adapt.ts";
 import { admit, type Occupied } from "./admit.ts";
 import type { Advance, Decision, FinishCycle, TaskChange } from "./decision.ts";
 import { fold, resume } from "./fold.ts";
@@ -13,13 +14,16 @@ export interface Plan {
 }
 
 /**
- * 1. Fold the facts, and the passing of time, into each run they concern.
- * 2. Carry out what was asked of single tasks; release those whose time has come.
- * 3. Admit new work into the slots that are free now; say why the rest waits.
- * 4. Enqueue what follows the tasks that have ended, and what a schedule brings round.
- * 5. End the cycles whose children have all ended.
+ * 1. On a tick: decide how far work gives way to what the day has cost.
+ * 2. Fold the facts, and the passing of time, into each run they concern.
+ * 3. Carry out what was asked of single tasks; release those whose time has come.
+ * 4. Admit new work into the slots that are free now; say why the rest waits.
+ * 5. Enqueue what follows the tasks that have ended, and what a schedule brings round.
+ * 6. End the cycles whose children have all ended.
  */
-export function plan(snapshot: Snapshot): Plan {
+export function plan(read: Snapshot): Plan {
+  const adapt = decideAdaptation(read);
+  const snapshot = withAdaptation(read, adapt);
   const context: FoldContext = {
     nowMs: snapshot.nowMs,
     listeningSinceMs: snapshot.listeningSinceMs,
@@ -32,6 +36,7 @@ export function plan(snapshot: Snapshot): Plan {
   const advances = mergeResumed(folded.advances, admitted, context);
   return {
     decisions: [
+      ...(adapt ? [adapt] : []),
       ...advances,
       ...tasks,
       ...admitted.filter((decision) => decision.kind !== "resume"),

@@ -40,6 +40,7 @@ describe("the record of a snapshot", () => {
       at: new Date(NOW).toISOString(),
       paused: false,
       policy_version: 4,
+      slowness: 0,
       running: { content_pipeline: 1 },
       waiting: { "content_pipeline/default": 7, "content_pipeline/news": 1 },
       runs_looked_at: 1,

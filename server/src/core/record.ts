@@ -8,6 +8,8 @@ export function snapshotRecord(snapshot: Snapshot) {
     at: new Date(snapshot.nowMs).toISOString(),
     paused: snapshot.paused,
     policy_version: snapshot.policyVersion,
+    slowness: snapshot.adaptation.slowness,
+    ...(snapshot.spending ? { spent_today_usd: snapshot.spending.spentTodayMicros / 1e6 } : {}),
     running: snapshot.running,
     waiting: Object.fromEntries(
       snapshot.lanes.map((lane) => [`${lane.workflowType}/${lane.contentType}`, lane.depth]),
@@ -74,9 +76,19 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         workflow_type: decision.workflowType,
         slot: new Date(decision.slotMs).toISOString(),
         run: decision.run,
+        missed: decision.missed,
         reason: decision.reason,
         cause: decision.cause,
       };
+    case "take_work":
+      return {
+        kind: "take_work",
+        workflow_type: decision.workflowType,
+        source: decision.source,
+        work_ids: decision.workIds,
+      };
+    case "adapt":
+      return { kind: "adapt", from: decision.from, to: decision.slowness, reason: decision.reason };
     case "forget_schedule":
       return { kind: "forget_schedule", workflow_type: decision.workflowType };
     case "finish_cycle":

@@ -18,13 +18,18 @@ const aRule = (over: Partial<ScheduleRule> = {}): ScheduleRule => ({
   contentType: "default",
   priority: 50,
   payload: {},
+  source: null,
+  perSlot: 1,
   ...over,
 });
 /** The slot before the current one was decided; its task has ended long ago. */
 const aState = (over: Partial<ScheduleState> = {}): ScheduleState => ({
   workflowType: WORKFLOW,
+  everyMs: null,
   lastSlotMs: NOW - 15 * MINUTE,
-  unfinished: false,
+  lastRunMs: null,
+  waiting: [],
+  unfinished: 0,
   lastEndedAtMs: NOW - 10 * MINUTE,
   ...over,
 });
@@ -96,6 +101,7 @@ describe("a slot that has begun", () => {
         workflow_type: WORKFLOW,
         slot,
         run: true,
+        missed: 0,
         reason: "run",
         cause: "its slot has begun",
       },
@@ -148,14 +154,14 @@ describe("no run", () => {
     ["at the hour that ends them", { rule: { hours: [8, 12] } }, "outside_hours", /from 8 to 12/],
     [
       "while the task before has not ended",
-      { state: { unfinished: true } },
+      { state: { unfinished: 1 } },
       "previous_run_not_over",
       /not ended/,
     ],
     ["too soon after its end", { rule: { cooldownMs: 90_500 }, state: late }, "cooling_down", /90.5 s/],
     [
       "for the first of several reasons",
-      { workflow: { paused: true, hasTarget: false }, rule: { hours: [0, 1] }, state: { unfinished: true } },
+      { workflow: { paused: true, hasTarget: false }, rule: { hours: [0, 1] }, state: { unfinished: 1 } },
       "paused",
       /paused/,
     ],

@@ -6,6 +6,7 @@ import type {
   Policy,
   TaskStatus,
   WorkflowSettings,
+  WorkSource,
 } from "@master-orchestrator/contract";
 
 export interface Snapshot {
@@ -34,6 +35,23 @@ export interface Snapshot {
   liveChildren: Readonly<Record<string, number>>;
   /** Schedules that a cycle has seen before. */
   schedules: readonly ScheduleState[];
+  /** How far work gives way at present, as an earlier tick decided. */
+  adaptation: Adaptation;
+  /** What the day has cost; read on ticks alone, null in between. */
+  spending: Spending | null;
+}
+
+export interface Adaptation {
+  /** From 0, nothing gives way, to 1, everything does as far as policy `adapt` allows. */
+  slowness: number;
+  reason: string;
+  /** Since when; null if it never was otherwise. */
+  sinceMs: number | null;
+}
+
+export interface Spending {
+  /** Of the executions that were created on this UTC day, in millionths of a dollar. */
+  spentTodayMicros: number;
 }
 
 export interface WorkflowView {
@@ -63,16 +81,35 @@ export interface ScheduleRule {
   contentType: string;
   priority: number;
   payload: Readonly<Record<string, unknown>>;
+  /** Where the work of a slot comes from; null: the slot itself is one task. */
+  source: WorkSource | null;
+  /** At most so many tasks of its slots that have not ended; 1 without a source. */
+  perSlot: number;
 }
 
-/** Where a schedule stands. The last two are read only when a slot is to be decided. */
+/** Where a schedule stands. The last three are read only when a slot is to be decided. */
 export interface ScheduleState {
   workflowType: string;
+  /** The interval by which the last slot was counted; null where nobody noted it. */
+  everyMs: number | null;
   /** The last slot that was decided. */
   lastSlotMs: number;
-  /** A task that the schedule enqueued has not ended. */
-  unfinished: boolean;
+  /** Where the last run stands in an even spacing: its slot, or up to one interval before. Null before the first. */
+  lastRunMs: number | null;
+  /** Tasks that the schedule enqueued and that have not ended; counted up to `perSlot`. */
+  unfinished: number;
   lastEndedAtMs: number | null;
+  /** What waits in the rule's source, the first ones first; counted only as far as one slot could take. */
+  waiting: readonly WaitingWork[];
+}
+
+/** Something that a source holds ready to become a task. */
+export interface WaitingWork {
+  /** Its id in its source. */
+  workId: string;
+  contentType: string;
+  priority: number;
+  payload: Readonly<Record<string, unknown>>;
 }
 
 /** What follows a task of the workflow when it ends. */

@@ -1,5 +1,6 @@
 /** One cycle: lock, snapshot, plan, apply, commit. Owns the order; each step lives elsewhere. */
 import { v7 as uuidv7 } from "uuid";
+import { MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS } from "#core/bounds.ts";
 import type { Decision } from "#core/decision.ts";
 import { plan } from "#core/plan.ts";
 import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
@@ -9,7 +10,7 @@ import { applyDecisions } from "#store/apply.ts";
 import { insertCycle, nextDue, takeTick, waitInDatabase } from "#store/cycles.ts";
 import type { Database, Queryable } from "#store/database.ts";
 import type { Outbox } from "#store/outbox.ts";
-import { lockOrchestrator, MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS, readSnapshot } from "#store/snapshot.ts";
+import { lockOrchestrator, readSnapshot } from "#store/snapshot.ts";
 
 /**
  * What a cycle was asked for. Whatever that was: the first one that begins at or after `boundaryMs`, by the
@@ -55,7 +56,7 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
     const startedMs = performance.now();
     const { cycleId, boundaryMs } = idle;
     if (asked.kind === "tick" && boundaryMs === null) return { ...idle, nextDueMs: null };
-    const snapshot = await readSnapshot(tx, locked);
+    const snapshot = await readSnapshot(tx, locked, { tick: boundaryMs !== null });
     const { decisions } = plan(snapshot);
     const trigger = boundaryMs === null ? "wake" : "tick";
     const cycle = { cycleId, trigger, policyVersion: snapshot.policyVersion } as const;

@@ -1,17 +1,33 @@
 /** Carries out a plan on a simulated world, as `store/apply.ts` does on rows; a plan that does not fit stops it. */
-import type { Advance, Decision, Dispatch, Enqueue, Retry, Share, TaskChange } from "#core/decision.ts";
+import type {
+  Adapt,
+  Advance,
+  Decision,
+  Dispatch,
+  Enqueue,
+  Retry,
+  ScheduleSlot,
+  Share,
+  TakeWork,
+  TaskChange,
+} from "#core/decision.ts";
 import { DELIVERY_LOST_AFTER_MS, isSnoozed, isWorking } from "#core/folding.ts";
 import type { Run } from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
-import { isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
+import { dayOf, isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
 
 export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void {
   rows.posted = [];
+  rows.enqueued = [];
   for (const decision of decisions) {
     if (decision.kind === "advance") advance(rows, decision);
     else if (decision.kind === "change_task") change(rows, decision.change);
     else if (decision.kind === "set_priority") setPriority(rows, decision);
     else if (decision.kind === "enqueue") enqueueOnce(rows, decision);
+    else if (decision.kind === "schedule") rows.slots.set(decision.workflowType, slotOf(decision));
+    else if (decision.kind === "forget_schedule") rows.slots.delete(decision.workflowType);
+    else if (decision.kind === "take_work") takeWork(rows, decision);
+    else if (decision.kind === "adapt") rows.adaptation = adaptation(decision, rows.nowMs);
   }
   const cycleId = decisions.some(({ kind }) => kind === "dispatch") ? named(rows, "cycle") : null;
   for (const decision of decisions) {
@@ -35,6 +51,7 @@ export function enqueue(rows: Rows, over: NewWorldTask): WorldTask {
     runsAlone: false,
     executionId: null,
     chainDepth: 0,
+    bySchedule: false,
     ...over,
   };
   rows.tasks.set(task.taskId, task);
@@ -49,11 +66,43 @@ function named(rows: Rows, kind: string): string {
 }
 
 function enqueueOnce(rows: Rows, decision: Enqueue): void {
-  const { idempotencyKey, workflowType, contentType, priority, chainDepth } = decision;
+  const { idempotencyKey, workflowType, contentType, priority, chainDepth, parentTaskId } = decision;
   if (rows.keys.has(idempotencyKey)) return;
   rows.keys.add(idempotencyKey);
-  enqueue(rows, { workflowType, contentType, priority, chainDepth });
+  const bySchedule = decision.createdBy === "schedule";
+  const task = enqueue(rows, { workflowType, contentType, priority, chainDepth, bySchedule });
+  rows.enqueued.push({ task, parentTaskId, idempotencyKey });
+  if (bySchedule) moveScheduled(rows, task, 1);
 }
+
+function slotOf({ everyMs, slotMs, lastRunMs }: ScheduleSlot) {
+  return { everyMs, lastSlotMs: slotMs, lastRunMs };
+}
+
+function takeWork(rows: Rows, { workIds }: TakeWork): void {
+  const taken = new Set(workIds);
+  demand(
+    rows.topics.filter(({ workId }) => taken.has(workId)).length === taken.size,
+    "work is taken that is not there",
+  );
+  rows.topics = rows.topics.filter(({ workId }) => !taken.has(workId));
+}
+
+function adaptation({ slowness, reason }: Adapt, nowMs: number) {
+  return { slowness, reason, sinceMs: nowMs };
+}
+
+/** Keeps count of a schedule's tasks that have not ended. */
+function moveScheduled(rows: Rows, { workflowType }: WorldTask, by: 1 | -1): void {
+  const before = rows.scheduled.get(workflowType);
+  rows.scheduled.set(workflowType, {
+    unfinished: (before?.unfinished ?? 0) + by,
+    lastEndedAtMs: by < 0 ? rows.nowMs : (before?.lastEndedAtMs ?? null),
+  });
+}
+
+const isOver = ({ status }: WorldTask) =>
+  status === "completed" || status === "dead_lettered" || status === "cancelled";
 
 /** Puts a task where its state says that it is looked for. */
 function place(rows: Rows, task: WorldTask): void {
@@ -67,7 +116,9 @@ function change(rows: Rows, taskChange: TaskChange): void {
   demand(task.status === taskChange.from, `${task.taskId} is ${task.status}, not ${taskChange.from}`);
   rows.taken.add(`${taskChange.from} → ${taskChange.to}`);
   if (task.status === "queued") rows.waiting.remove(task);
+  const wasOver = isOver(task);
   task.status = taskChange.to;
+  if (task.bySchedule && isOver(task) !== wasOver) moveScheduled(rows, task, wasOver ? 1 : -1);
   task.failures = taskChange.failures ?? task.failures;
   task.dueAtMs = taskChange.dueAtMs ?? task.dueAtMs;
   task.runsAlone = taskChange.runsAlone ?? task.runsAlone;
@@ -99,6 +150,9 @@ function advance(rows: Rows, decision: Advance): void {
   demand((decision.dueAtMs === null) === ended, "a live run is looked at again, an ended one never");
   demand((decision.end !== null) === ended, `${run.executionId} ends without an ending, or the reverse`);
   for (const taskChange of decision.tasks) change(rows, taskChange);
+  const day = rows.runDays.get(run.executionId) ?? dayOf(rows.nowMs);
+  rows.spentMicros.set(day, (rows.spentMicros.get(day) ?? 0) + decision.costMicros);
+  if (ended) rows.runDays.delete(run.executionId);
   const moved: Run = { ...run, status, attempt: decision.attempt, dueAtMs: decision.dueAtMs };
   putRun(rows, moved);
   if (decision.deliver) rows.posted.push(moved);
@@ -113,6 +167,7 @@ function open(rows: Rows, decision: Dispatch, parentId: string | null): void {
   const executionId = named(rows, "run");
   rows.taken.add("IDLE → DISPATCHING");
   rows.carried.set(executionId, new Set());
+  rows.runDays.set(executionId, dayOf(rows.nowMs));
   if (parentId !== null) rows.children.set(parentId, (rows.children.get(parentId) ?? 0) + 1);
   const run = { executionId, parentId, workflowType, contentType, tasks: [], taskCount: taskIds.length };
   start(rows, { ...run, ...firstMoments(rows, 1, timeoutMs) }, taskIds, "queued");

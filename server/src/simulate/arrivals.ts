@@ -1,6 +1,6 @@
 /** Owns arrivals made up from a seed: when, in which lane, how long, how often failing. Never looks at a clock. */
 import { type Chance, chance } from "./chance.ts";
-import { type Arrival, type Workload, workloadOf } from "./workload.ts";
+import { type Arrival, type Nature, numberOf, type Workload, workloadOf } from "./workload.ts";
 
 export const PROFILES = ["flat", "office", "bursty"] as const;
 export type Profile = (typeof PROFILES)[number];
@@ -34,7 +34,7 @@ const MOST_FAILURES = 100;
 /** Of ten tasks: two that can wait, seven like any other, one that is urgent. */
 const PRIORITIES = [20, 20, 50, 50, 50, 50, 50, 50, 50, 80];
 /** Streams of chance that must not touch each other. */
-const STREAM = { moments: 1, tasks: 2 } as const;
+const STREAM = { moments: 1, tasks: 2, consequences: 3 } as const;
 
 /** Exactly `days × perDay` tasks (and the backlog) over the time, by the profile. */
 export function seededArrivals(asked: SeededArrivals): Workload {
@@ -43,19 +43,28 @@ export function seededArrivals(asked: SeededArrivals): Workload {
   const offsets = MOMENTS[asked.profile](random, count, asked.days * DAY_MS);
   const moments = [...new Array<number>(asked.backlog).fill(0), ...offsets.sort((a, b) => a - b)];
   const arrivals = moments.map((offsetMs, i) => arrivalOf(BEGINS_AT_MS + offsetMs, i, asked));
-  return workloadOf(arrivals, BEGINS_AT_MS);
+  return workloadOf(arrivals, BEGINS_AT_MS, {
+    endsAtMs: BEGINS_AT_MS + asked.days * DAY_MS,
+    consequence: (key) => ({
+      key,
+      nature: natureBy(chance(asked.seed, STREAM.consequences, numberOf(key)), asked),
+    }),
+  });
 }
 
 function arrivalOf(atMs: number, number: number, asked: SeededArrivals): Arrival {
   const random = chance(asked.seed, STREAM.tasks, number);
   const lane = pick(asked.lanes, random.fraction());
   const priority = PRIORITIES[random.int(0, PRIORITIES.length - 1)] as number;
+  const { workflowType, contentType } = lane;
+  return { atMs, workflowType, contentType, priority, isTopic: true, ...natureBy(random, asked) };
+}
+
+function natureBy(random: Chance, asked: SeededArrivals): Nature {
   const durationMs = Math.max(1, Math.round(random.spread(asked.meanSeconds * 1000, SPREAD)));
   let failures = 0;
   while (failures < MOST_FAILURES && random.maybe(asked.failureShare)) failures += 1;
-  const { workflowType, contentType } = lane;
-  const costMicros = Math.round(asked.costUsd * 1e6);
-  return { atMs, workflowType, contentType, priority, durationMs, failures, costMicros };
+  return { durationMs, failures, costMicros: Math.round(asked.costUsd * 1e6) };
 }
 
 function pick(lanes: SeededArrivals["lanes"], drawn: number): SeededArrivals["lanes"][number] {

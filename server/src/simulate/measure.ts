@@ -1,10 +1,10 @@
 /** Owns the figures of a simulation: what was done, who waited how long for what, what it took. Decides nothing. */
-import type { HoldReason, Policy } from "@master-orchestrator/contract";
+import type { HoldReason, Policy, ScheduleDecision } from "@master-orchestrator/contract";
 import type { Decision } from "#core/decision.ts";
 import { holdsByLane } from "#core/record.ts";
 import type { WorkflowView } from "#core/snapshot.ts";
 import { openShareMeter, type ShareOf } from "./shares.ts";
-import { type Arrival, laneOf, lanesOf, type Workload } from "./workload.ts";
+import { laneOf, reachableLanes, type Workload } from "./workload.ts";
 import type { World, WorldTask } from "./world.ts";
 
 /** Milliseconds; null where there is nothing to measure. */
@@ -43,6 +43,12 @@ export interface Figures extends Omit<LaneFigures, "share"> {
   slotsByWorkflow: Map<string, SlotFigures>;
   /** Waiting time of all tasks by reason, in milliseconds. */
   holds: Map<HoldReason, number>;
+  /** How near the dearest UTC day came to the day's budget. */
+  budget: { dailyMicros: number; dearestDayMicros: number };
+  /** How far work gave way (policy `adapt`), from 0 to 1, and how often that moved. */
+  slowness: { mean: number; peak: number; moves: number };
+  /** By workflow: how often its schedule decided what. */
+  schedules: Map<string, Map<ScheduleDecision, number>>;
   runs: number;
   cycles: number;
 }
@@ -50,7 +56,8 @@ export interface Figures extends Omit<LaneFigures, "share"> {
 export interface Measure {
   /** Time goes on to `world.nowMs`, before anything happens there. */
   moveOn(): void;
-  arrived(task: WorldTask, arrival: Arrival): void;
+  /** A task was enqueued; it waits since `sinceMs`. */
+  arrived(task: WorldTask, sinceMs: number): void;
   /** A cycle has decided at `world.nowMs`. */
   decided(decisions: readonly Decision[]): void;
   figures(): Figures;
@@ -76,6 +83,10 @@ interface Tally {
   peak: Map<string, number>;
   slotMs: Map<string, number>;
   holdMs: Map<HoldReason, number>;
+  slownessMs: number;
+  slownessPeak: number;
+  moves: number;
+  schedules: Map<string, Map<ScheduleDecision, number>>;
   holding: readonly { reason: HoldReason; tasks: number }[];
   /** Tasks that have not been started yet, and those that have not ended, with the moment they were due. */
   unstarted: Map<string, number>;
@@ -85,7 +96,7 @@ interface Tally {
 const ALL = "";
 
 export function openMeasure(world: World, workload: Workload, policy: Policy, workflows: Workflows): Measure {
-  const names = [...lanesOf(workload).keys()];
+  const names = reachableLanes(workload, workflows);
   const tally = emptyTally(world.nowMs, names);
   const workflowOf = (lane: string) => workflows[lane.slice(0, lane.indexOf("/"))] as WorkflowView;
   const work = (lane: string, tasks: number) => tasks * (workflowOf(lane).secondsPerTask ?? 1);
@@ -100,11 +111,11 @@ export function openMeasure(world: World, workload: Workload, policy: Policy, wo
       countTime(tally, world);
       shares.moveTo(world.nowMs, waiting);
     },
-    arrived(task, arrival) {
-      const lane = laneOf(arrival);
+    arrived(task, sinceMs) {
+      const lane = laneOf(task);
       (tally.lanes.get(lane) as LaneTally).tasks += 1;
-      tally.unstarted.set(task.taskId, arrival.atMs);
-      tally.unended.set(task.taskId, arrival.atMs);
+      tally.unstarted.set(task.taskId, sinceMs);
+      tally.unended.set(task.taskId, sinceMs);
       shares.demanded(lane, work(lane, 1));
     },
     decided(decisions) {
@@ -125,7 +136,7 @@ export function openMeasure(world: World, workload: Workload, policy: Policy, wo
       }
       countPeaks(tally, world);
     },
-    figures: () => figuresOf(tally, { policy, workflows, shares: shares.total() }),
+    figures: () => figuresOf(tally, { policy, workflows, shares: shares.total(), world }),
   };
 }
 
@@ -144,6 +155,7 @@ function emptyTally(nowMs: number, lanes: readonly string[]): Tally {
     peak: new Map(),
     slotMs: new Map(),
     holdMs: new Map(),
+    ...{ slownessMs: 0, slownessPeak: 0, moves: 0, schedules: new Map() },
     holding: [],
     unstarted: new Map(),
     unended: new Map(),
@@ -154,6 +166,7 @@ function emptyTally(nowMs: number, lanes: readonly string[]): Tally {
 function countTime(tally: Tally, world: World): void {
   const ms = world.nowMs - tally.countedMs;
   tally.countedMs = world.nowMs;
+  tally.slownessMs += world.adaptation.slowness * ms;
   for (const { reason, tasks } of tally.holding) add(tally.holdMs, reason, tasks * ms);
   for (const [workflowType, runs] of Object.entries(world.running)) {
     add(tally.slotMs, workflowType, runs * ms);
@@ -177,6 +190,14 @@ function count(tally: Tally, world: World, decision: Decision): void {
       tally.unstarted.delete(taskId);
       if (dueMs !== undefined) laneTally(tally, world, taskId).waits.push(world.nowMs - dueMs);
     }
+  } else if (decision.kind === "adapt") {
+    tally.moves += 1;
+    tally.slownessPeak = Math.max(tally.slownessPeak, decision.slowness);
+  } else if (decision.kind === "schedule") {
+    const { workflowType, reason } = decision;
+    const counts = tally.schedules.get(workflowType) ?? new Map<ScheduleDecision, number>();
+    add(counts, reason, 1);
+    tally.schedules.set(workflowType, counts);
   } else if (decision.kind === "advance") {
     tally.costMicros += decision.costMicros;
     for (const { taskId, to, dueAtMs } of decision.tasks) {
@@ -202,7 +223,17 @@ function laneTally(tally: Tally, world: World, taskId: string): LaneTally {
 
 function figuresOf(
   tally: Tally,
-  { policy, workflows, shares }: { policy: Policy; workflows: Workflows; shares: Map<string, ShareOf> },
+  {
+    policy,
+    workflows,
+    shares,
+    world,
+  }: {
+    policy: Policy;
+    workflows: Workflows;
+    shares: Map<string, ShareOf>;
+    world: World;
+  },
 ): Figures {
   const lanes = [...tally.lanes.values()];
   const spanMs = tally.lastEndMs - tally.beganMs;
@@ -216,7 +247,7 @@ function figuresOf(
     tasks: sum("tasks"),
     completed: sum("completed"),
     deadLettered: sum("deadLettered"),
-    unfinished: tally.unended.size,
+    unfinished: tally.unended.size + world.topics.length,
     wait: spreadOf(lanes.flatMap((lane) => lane.waits)),
     result: spreadOf(lanes.flatMap((lane) => lane.results)),
     spanMs,
@@ -239,6 +270,16 @@ function figuresOf(
       ]),
     ),
     holds: new Map([...tally.holdMs].filter(([, ms]) => ms > 0).sort(([, a], [, b]) => b - a)),
+    budget: {
+      dailyMicros: Math.round(policy.budget.daily_usd * 1e6),
+      dearestDayMicros: Math.max(0, ...world.spentMicros.values()),
+    },
+    slowness: {
+      mean: spanMs > 0 ? tally.slownessMs / spanMs : 0,
+      peak: tally.slownessPeak,
+      moves: tally.moves,
+    },
+    schedules: tally.schedules,
     runs: tally.runs,
     cycles: tally.cycles,
   };

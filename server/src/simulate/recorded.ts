@@ -22,6 +22,7 @@ export function recordedArrival(value: unknown): Arrival {
     workflowType: record.workflow_type,
     contentType: record.content_type,
     priority: record.priority,
+    isTopic: true,
     durationMs: Math.max(1, Math.round(record.duration_seconds * 1000)),
     failures: record.fails === true ? Number.POSITIVE_INFINITY : Number(record.fails),
     costMicros: Math.round(record.cost_usd * 1e6),

@@ -1,6 +1,7 @@
 /** Owns the rows of a simulated world, for those who read and change them. Neither reads nor changes any. */
 import type { Policy, TaskStatus } from "@master-orchestrator/contract";
-import type { Fact, Run, WorkflowView } from "#core/snapshot.ts";
+import { NO_ADAPTATION } from "#core/adapt.ts";
+import type { Adaptation, Fact, Run, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
 import { type DueList, openDueList } from "./due-list.ts";
 import { openWaiting, type Waiting } from "./waiting.ts";
@@ -19,6 +20,14 @@ export interface WorldTask {
   executionId: string | null;
   /** How many follow-ups led to it. */
   chainDepth: number;
+  bySchedule: boolean;
+}
+
+/** A task that a plan asked for, and why it is there. */
+export interface Enqueued {
+  task: WorldTask;
+  parentTaskId: string | null;
+  idempotencyKey: string;
 }
 
 export type NewWorldTask = Partial<Omit<WorldTask, "taskId">> & Pick<WorldTask, "workflowType">;
@@ -42,14 +51,33 @@ export interface Rows {
   readonly waiting: Waiting;
   readonly dueRuns: DueList;
   readonly dueTasks: DueList;
-  /** Idempotency keys of follow-ups. */
+  /** Idempotency keys of what plans enqueued. */
   readonly keys: Set<string>;
+  /** Where each schedule stands. */
+  readonly slots: Map<string, Pick<ScheduleState, "everyMs" | "lastSlotMs" | "lastRunMs">>;
+  /** Of the tasks that each schedule enqueued: how many have not ended, and when the last one did. */
+  readonly scheduled: Map<string, { unfinished: number; lastEndedAtMs: number | null }>;
+  /** What waits in the order in which it is taken. */
+  topics: WaitingWork[];
+  adaptation: Adaptation;
+  /** What the runs that began on a UTC day have cost, by the number of the day. */
+  readonly spentMicros: Map<number, number>;
+  /** On which day each run began. */
+  readonly runDays: Map<string, number>;
+  /** Schedules begin no slot after this; epoch milliseconds. */
+  schedulesUntilMs: number;
+  /** What the last cycle enqueued. */
+  enqueued: Enqueued[];
   readonly taken: Set<string>;
   facts: Fact[];
   posted: Run[];
   /** How many names were given. */
   named: number;
 }
+
+const DAY_MS = 86_400_000;
+/** The UTC day that a moment belongs to, counted from the Unix epoch. */
+export const dayOf = (atMs: number) => Math.floor(atMs / DAY_MS);
 
 export const isLive = (run: Run) => !hasEnded(run.status);
 
@@ -71,6 +99,14 @@ export function emptyRows(policy: Policy, workflows: Rows["workflows"], nowMs: n
     dueRuns: openDueList(),
     dueTasks: openDueList(),
     keys: new Set(),
+    slots: new Map(),
+    scheduled: new Map(),
+    topics: [],
+    adaptation: NO_ADAPTATION,
+    spentMicros: new Map(),
+    runDays: new Map(),
+    schedulesUntilMs: Number.POSITIVE_INFINITY,
+    enqueued: [],
     taken: new Set(),
     facts: [],
     posted: [],

@@ -3,8 +3,9 @@ import type { Callback, Policy } from "@master-orchestrator/contract";
 import type { Run, WorkflowView } from "#core/snapshot.ts";
 import { type Agenda, openAgenda } from "./agenda.ts";
 import { type Figures, type Measure, openMeasure } from "./measure.ts";
+import type { Enqueued } from "./rows.ts";
 import { workOff } from "./sub-workflow.ts";
-import type { Arrival, Workload } from "./workload.ts";
+import type { Arrival, Consequence, Workload } from "./workload.ts";
 import { openWorld, type World } from "./world.ts";
 
 export interface SimulationParts {
@@ -28,6 +29,7 @@ export interface Simulation {
 /** A sub-workflow says that it has taken a message, this long after it was posted. */
 const ANSWER_MS = 100;
 const TICK_MS = 300_000;
+const DAY_MS = 86_400_000;
 
 type Report =
   | { kind: "accepted"; run: Run }
@@ -39,8 +41,12 @@ interface State extends SimulationParts {
   reports: Agenda<Report>;
   /** How many tasks have arrived. */
   arrived: number;
-  /** By task: what it is like, and how often it was tried. */
-  natures: Map<string, { arrival: Arrival; tries: number }>;
+  /** By task: what its follow-ups know it by, what it is like, and how often it was tried. */
+  natures: Map<string, Consequence & { tries: number }>;
+  /** Topics by their keys, until they are taken. */
+  topics: Map<string, Arrival>;
+  /** Who takes topics; null: they are enqueued as they arrive. */
+  takers: ReadonlySet<string>;
   tickMs: number;
   facts: number;
 }
@@ -49,6 +55,8 @@ interface State extends SimulationParts {
 export function openSimulation(parts: SimulationParts): Simulation {
   const { workload, policy, workflows } = parts;
   const world = openWorld({ policy, workflows, nowMs: workload.beginsAtMs });
+  world.schedulesUntilMs = workload.endsAtMs;
+  const takers = Object.values(workflows).filter(({ schedule }) => schedule?.source === "topics");
   const state: State = {
     tickMs: TICK_MS,
     ...parts,
@@ -57,6 +65,8 @@ export function openSimulation(parts: SimulationParts): Simulation {
     reports: openAgenda(),
     arrived: 0,
     natures: new Map(),
+    topics: new Map(),
+    takers: new Set(takers.map(({ workflowType }) => workflowType)),
     facts: 0,
   };
   return {
@@ -86,6 +96,7 @@ function nextMoment({ world, workload, reports, arrived, tickMs }: State): numbe
     workload.arrivals[arrived]?.atMs ?? null,
     reports.first()?.atMs ?? null,
     world.nextDueMs(),
+    world.nextSlotMs(),
   ].filter((moment) => moment !== null);
   if (moments.length === 0) return null;
   const tick = (Math.floor(world.nowMs / tickMs) + 1) * tickMs;
@@ -98,23 +109,60 @@ function live(state: State, nowMs: number): void {
   measure.moveOn();
   arrive(state);
   hear(state);
+  let tick = nowMs % state.tickMs === 0;
   do {
-    measure.decided(world.cycle());
+    const decisions = world.cycle(tick);
+    tick = false;
+    for (const enqueued of world.enqueued) follow(state, enqueued);
+    measure.decided(decisions);
     for (const run of world.posted) post(state, run);
   } while (world.hasMoreNow());
+  keepSchedules(state);
+}
+
+/** After the end slots go on only as long as topics wait, and no longer than it all took. */
+function keepSchedules({ world, workload }: State): void {
+  const { beginsAtMs, endsAtMs } = workload;
+  if (world.nowMs < endsAtMs || world.topics.length === 0) world.schedulesUntilMs = endsAtMs;
+  else world.schedulesUntilMs = endsAtMs + Math.max(DAY_MS, endsAtMs - beginsAtMs);
 }
 
 function arrive(state: State): void {
-  const { world, workload, measure, natures } = state;
+  const { world, workload, measure, natures, topics, takers } = state;
   for (;;) {
     const arrival = workload.arrivals[state.arrived];
     if (!arrival || arrival.atMs > world.nowMs) return;
     const { atMs, workflowType, contentType, priority } = arrival;
-    const task = world.enqueue({ workflowType, contentType, priority, agedFromMs: atMs, dueAtMs: atMs });
-    natures.set(task.taskId, { arrival, tries: 0 });
-    measure.arrived(task, arrival);
+    const key = arrival.key ?? `arrival-${state.arrived}`;
     state.arrived += 1;
+    if (arrival.isTopic && takers.has(workflowType)) {
+      topics.set(key, arrival);
+      world.addTopic({ workId: key, contentType, priority, payload: {} });
+      continue;
+    }
+    const task = world.enqueue({ workflowType, contentType, priority, agedFromMs: atMs, dueAtMs: atMs });
+    natures.set(task.taskId, { key, nature: arrival, tries: 0 });
+    measure.arrived(task, atMs);
   }
+}
+
+/** What the orchestrator itself has enqueued: a topic that was taken, a slot, or what follows a task. */
+function follow({ world, workload, measure, natures, topics }: State, enqueued: Enqueued): void {
+  const { task, parentTaskId, idempotencyKey } = enqueued;
+  const [source, ...rest] = idempotencyKey.split(":");
+  const key = rest.join(":");
+  const topic = source === "topics" ? topics.get(key) : undefined;
+  if (topic) {
+    topics.delete(key);
+    natures.set(task.taskId, { key, nature: topic, tries: 0 });
+    measure.arrived(task, topic.atMs);
+    return;
+  }
+  // By the names of the workload, which are the same under every policy.
+  const parent = parentTaskId === null ? undefined : natures.get(parentTaskId);
+  const known = parent ? idempotencyKey.replace(parentTaskId as string, parent.key) : idempotencyKey;
+  natures.set(task.taskId, { ...workload.consequence(known, task), tries: 0 });
+  measure.arrived(task, world.nowMs);
 }
 
 /** What sub-workflows report becomes facts, for the next cycle to fold in. */
@@ -140,9 +188,9 @@ function hear(state: State): void {
 function post({ world, natures, reports, tasksAtOnce }: State, run: Run): void {
   const startsMs = world.nowMs + ANSWER_MS;
   const batch = world.tasksOf(run.executionId).map((taskId) => {
-    const { arrival, tries } = natures.get(taskId) as { arrival: Arrival; tries: number };
-    const { durationMs, failures, costMicros } = arrival;
-    return { taskId, durationMs, fails: tries < failures, costMicros };
+    const { nature, tries } = natures.get(taskId) as Consequence & { tries: number };
+    const { durationMs, failures, costMicros, asks } = nature;
+    return { taskId, durationMs, fails: tries < failures, costMicros, ...(asks ? { asks } : {}) };
   });
   const worked = workOff(batch, run.attempt.timeoutMs, tasksAtOnce);
   for (const taskId of worked.tried) (natures.get(taskId) as { tries: number }).tries += 1;

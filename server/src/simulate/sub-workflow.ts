@@ -1,5 +1,5 @@
 /** Owns how a simulated sub-workflow works a batch off: a few tasks at a time, as the sdk does. Decides nothing. */
-import type { Callback } from "@master-orchestrator/contract";
+import type { Callback, NextTask } from "@master-orchestrator/contract";
 
 /** One task of a batch, as this try of it will go. */
 export interface Work {
@@ -7,6 +7,8 @@ export interface Work {
   durationMs: number;
   fails: boolean;
   costMicros: number;
+  /** What its callback asks for when it is completed. */
+  asks?: readonly NextTask[];
 }
 
 export interface Worked {
@@ -29,7 +31,7 @@ export function workOff(batch: readonly Work[], timeoutMs: number, atOnce: numbe
   const tried: string[] = [];
   let costMicros = 0;
   let durationMs = 0;
-  for (const { taskId, durationMs: takesMs, fails, costMicros: costs } of batch) {
+  for (const { taskId, durationMs: takesMs, fails, costMicros: costs, asks } of batch) {
     const worker = freeAtMs.indexOf(Math.min(...freeAtMs));
     const startsMs = freeAtMs[worker] as number;
     const endsMs = startsMs + takesMs;
@@ -42,7 +44,7 @@ export function workOff(batch: readonly Work[], timeoutMs: number, atOnce: numbe
     const message = endsMs > deadlineMs ? "it was not finished in time" : fails ? "it failed" : null;
     items.push(
       message === null
-        ? { task_id: taskId, status: "completed" }
+        ? { task_id: taskId, status: "completed", ...(asks ? { next: [...asks] } : {}) }
         : { task_id: taskId, status: "failed", error_data: { message } },
     );
   }

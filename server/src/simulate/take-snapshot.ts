@@ -1,22 +1,22 @@
-/** Reads a simulated world's rows as a snapshot, within the bounds of `store/snapshot.ts`, but for schedules. */
-import type { NamedTask, Run, RunTask, Snapshot } from "#core/snapshot.ts";
-import { isLive, type Rows, type WorldTask } from "./rows.ts";
+/** Reads a simulated world's rows as a snapshot, as `store/snapshot.ts` reads the store's. */
+import { MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_RETRIES_PER_WORKFLOW, roomByWorkflow } from "#core/bounds.ts";
+import type { NamedTask, Run, RunTask, ScheduleState, Snapshot } from "#core/snapshot.ts";
+import { dayOf, isLive, type Rows, type WorldTask } from "./rows.ts";
 
-/** The bounds of one cycle, as the store has them: what is left over is the next cycle's. */
-const MAX_DUE_RUNS = 1_000;
-const MAX_RETRIES_PER_WORKFLOW = 50;
-const MAX_DUE_TASKS = 1_000;
-const MAX_HEADS_PER_LEVEL = 500;
 /** Somebody has listened for heartbeats all along. */
 const LISTENING_BEFORE_MS = 86_400_000;
 
-export function takeSnapshot(rows: Rows): Snapshot {
+/** `tick`: what is read on ticks alone is read too. */
+export function takeSnapshot(rows: Rows, tick: boolean): Snapshot {
   const namedTasks = namedBy(rows);
   const runs = runsOf(rows, namedTasks);
   const dueTasks = [...firstOf(rows.dueTasks.due(rows.nowMs), MAX_DUE_TASKS)].map((taskId) => {
     const { status } = rows.tasks.get(taskId) as WorldTask;
     return { taskId, status };
   });
+  const workflows = workflowsNow(rows);
+  const { total } = rows.policy.concurrency;
+  const room = roomByWorkflow({ total, workflows: Object.values(workflows), running: rows.running, runs });
   return {
     nowMs: rows.nowMs,
     paused: rows.paused,
@@ -24,15 +24,17 @@ export function takeSnapshot(rows: Rows): Snapshot {
     listeningSinceMs: rows.beganMs - LISTENING_BEFORE_MS,
     policyVersion: 1,
     policy: rows.policy,
-    workflows: rows.workflows,
+    workflows,
     running: { ...rows.running },
     snoozed: { ...rows.snoozed },
-    lanes: rows.waiting.lanes(roomIn(rows, runs)),
+    lanes: rows.waiting.lanes((workflowType) => room.get(workflowType) ?? 1),
     runs,
     facts: rows.facts,
     namedTasks,
     dueTasks,
-    schedules: [],
+    schedules: schedulesOf(rows),
+    adaptation: rows.adaptation,
+    spending: tick ? { spentTodayMicros: rows.spentMicros.get(dayOf(rows.nowMs)) ?? 0 } : null,
     liveChildren: Object.fromEntries(
       runs.flatMap(({ parentId }) => (parentId ? [[parentId, rows.children.get(parentId) ?? 0]] : [])),
     ),
@@ -89,18 +91,21 @@ export function carriedBy(rows: Rows, executionId: string): RunTask[] {
   });
 }
 
-/** How many tasks of a workflow this cycle could start at the most, and one more, as in `store/snapshot.ts`. */
-function roomIn(rows: Rows, runs: readonly Run[]): (workflowType: string) => number {
-  const working = Object.values(rows.running).reduce((sum, count) => sum + count, 0);
-  const inAll = rows.policy.concurrency.total - working + runs.length;
-  return (workflowType) => {
-    const workflow = rows.workflows[workflowType];
-    if (!workflow) return 1;
-    const mayEnd = runs.filter((run) => run.workflowType === workflowType).length;
-    const own = workflow.maxConcurrent - (rows.running[workflowType] ?? 0) + mayEnd;
-    const slots = Math.max(0, Math.min(inAll, own));
-    return Math.min(MAX_HEADS_PER_LEVEL, slots * workflow.batchMax) + 1;
-  };
+/** When their time is over, schedules are as if they had been taken away. */
+function workflowsNow({ workflows, nowMs, schedulesUntilMs }: Rows): Rows["workflows"] {
+  if (nowMs <= schedulesUntilMs) return workflows;
+  return Object.fromEntries(
+    Object.entries(workflows).map(([type, workflow]) => [type, { ...workflow, schedule: null }]),
+  );
+}
+
+function schedulesOf(rows: Rows): ScheduleState[] {
+  return [...rows.slots].map(([workflowType, slot]) => {
+    const { unfinished = 0, lastEndedAtMs = null } = rows.scheduled.get(workflowType) ?? {};
+    const rule = rows.workflows[workflowType]?.schedule;
+    const waiting = rule?.source === "topics" ? rows.topics.slice(0, rule.perSlot) : [];
+    return { workflowType, ...slot, unfinished, lastEndedAtMs, waiting };
+  });
 }
 
 function* firstOf<T>(values: Iterable<T>, most: number): Generator<T> {

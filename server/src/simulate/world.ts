@@ -5,9 +5,10 @@
 import type { Policy } from "@master-orchestrator/contract";
 import type { Decision } from "#core/decision.ts";
 import { plan } from "#core/plan.ts";
-import type { Fact, Run, Snapshot, WorkflowView } from "#core/snapshot.ts";
+import { nextSlotMs } from "#core/schedule.ts";
+import type { Adaptation, Fact, Run, Snapshot, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import { applyDecisions, enqueue } from "./apply.ts";
-import { emptyRows, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
+import { type Enqueued, emptyRows, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 
 export type { NewWorldTask, WorldTask } from "./rows.ts";
@@ -24,17 +25,29 @@ export interface World {
   readonly taken: ReadonlySet<string>;
   /** Runs whose message the last cycle posted, for the first time or again. */
   readonly posted: readonly Run[];
+  /** Tasks that the last cycle enqueued: follow-ups, and what schedules brought round. */
+  readonly enqueued: readonly Enqueued[];
+  readonly adaptation: Adaptation;
+  /** What the runs that began on a UTC day have cost, by the number of the day. */
+  readonly spentMicros: ReadonlyMap<number, number>;
+  /** What waits until a schedule takes it. */
+  readonly topics: readonly WaitingWork[];
+  /** Schedules begin no slot after this; whoever holds the world moves it. */
+  schedulesUntilMs: number;
   /** Runs at work, by workflow. */
   readonly running: Readonly<Record<string, number>>;
   enqueue(task: NewWorldTask): WorldTask;
+  addTopic(topic: WaitingWork): void;
   /** To be folded in by the next cycle. */
   report(fact: Fact): void;
-  /** One cycle: snapshot, plan, apply. Returns what was decided. */
-  cycle(): readonly Decision[];
+  /** One cycle: snapshot, plan, apply. Returns what was decided. `tick`: it is the heartbeat's. */
+  cycle(tick?: boolean): readonly Decision[];
   /** True if the next cycle should follow at once: something is left over, or has become due by this very one. */
   hasMoreNow(): boolean;
-  /** The next moment after now at which something becomes due by itself; null if nothing will. */
+  /** The next moment after now at which a task or a run becomes due by itself; null if nothing will. */
   nextDueMs(): number | null;
+  /** The next slot of any schedule; null without schedules, and when their time is over. */
+  nextSlotMs(): number | null;
   /** How many tasks wait in a lane. */
   depth(workflowType: string, contentType: string): number;
   /** The tasks that a live run carries. */
@@ -57,8 +70,13 @@ export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldPart
     ...emptyRows(policy, workflows, nowMs),
     enqueue: (task) => enqueue(world, task),
     report: (fact) => void world.facts.push(fact),
-    cycle() {
-      const { decisions } = decide(takeSnapshot(world));
+    addTopic(topic) {
+      // The store takes the highest priority first, then the oldest.
+      const place = world.topics.findIndex(({ priority }) => priority < topic.priority);
+      world.topics.splice(place < 0 ? world.topics.length : place, 0, topic);
+    },
+    cycle(tick = false) {
+      const { decisions } = decide(takeSnapshot(world, tick));
       world.facts = [];
       applyDecisions(world, decisions);
       leftOver = decisions.some(leavesSomething);
@@ -69,6 +87,10 @@ export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldPart
       const moments = [world.dueRuns.nextMs(world.nowMs), world.dueTasks.nextMs(world.nowMs)];
       const next = moments.filter((moment) => moment !== null);
       return next.length === 0 ? null : Math.min(...next);
+    },
+    nextSlotMs() {
+      const next = nextSlotMs(workflows, world.nowMs);
+      return next === null || next > world.schedulesUntilMs ? null : next;
     },
     depth: (workflowType, contentType) => world.waiting.depth(workflowType, contentType),
     tasksOf: (executionId) => [...(world.carried.get(executionId) ?? [])],

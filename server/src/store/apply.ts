@@ -11,6 +11,8 @@ import { updateHolds, updateShares } from "./cycles.ts";
 import type { Queryable } from "./database.ts";
 import type { Message } from "./outbox.ts";
 import { updateSchedules } from "./schedules.ts";
+import { updateAdaptation } from "./spending.ts";
+import { takeWork } from "./topics.ts";
 import { insertTransitions, type TransitionRow } from "./transitions.ts";
 
 export interface Applied {
@@ -60,8 +62,10 @@ export async function applyDecisions(
     insertTransitions(tx, transitions, nowMs, cycle.cycleId),
     finishCycles(tx, of("finish_cycle"), { cycleId: cycle.cycleId, nowMs }),
     insertFollowing(tx, of("enqueue"), { cycleId: cycle.cycleId, nowMs }),
+    takeWork(tx, of("take_work"), nowMs),
     updateSchedules(tx, of("schedule"), of("forget_schedule"), nowMs),
     ...of("share").map((share) => updateShares(tx, share)),
+    ...of("adapt").map((adapt) => updateAdaptation(tx, adapt, nowMs)),
     updateHolds(tx, holdsByLane(decisions), nowMs, cycle.cycleId),
     deleteFacts(
       tx,

@@ -1,55 +1,66 @@
 /** Owns the rows that say which slot of each schedule was decided last, and how. Decides nothing. */
-import type { Schedule, ScheduleDecision } from "@master-orchestrator/contract";
+import type { Schedule, ScheduleDecision, WorkSource } from "@master-orchestrator/contract";
 import type { ForgetSchedule, ScheduleSlot } from "#core/decision.ts";
-import { slotAt } from "#core/schedule.ts";
-import type { ScheduleRule, ScheduleState, WorkflowView } from "#core/snapshot.ts";
+import { scheduleRule, slotAt } from "#core/schedule.ts";
+import type { ScheduleRule, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
+import { lockWaitingTopics } from "./topics.ts";
 
-/** The rule that stored settings mean. */
-export function scheduleRule(schedule: Schedule): ScheduleRule {
-  return {
-    everyMs: Math.round(schedule.every_seconds * 1000),
-    cooldownMs: Math.round((schedule.cooldown_seconds ?? 0) * 1000),
-    hours: schedule.hours ?? null,
-    timeZone: schedule.time_zone ?? "UTC",
-    contentType: schedule.content_type ?? "default",
-    priority: schedule.priority ?? 50,
-    payload: schedule.payload ?? {},
-  };
-}
-
-/** Where every schedule stands; how its tasks stand only where a slot is to be decided. */
+/** Where every schedule stands; what its tasks and its source hold only where a slot is to be decided. */
 export async function readSchedules(
   tx: Queryable,
   workflows: Readonly<Record<string, WorkflowView>>,
   nowMs: number,
 ): Promise<ScheduleState[]> {
-  const { rows } = await tx.query("select workflow_type, last_slot from schedules order by workflow_type");
+  const { rows } = await tx.query(
+    "select workflow_type, every_ms, last_slot, last_run_at from schedules order by workflow_type",
+  );
   const due = rows.flatMap(({ workflow_type: type, last_slot: lastSlotMs }) => {
     const rule = workflows[type]?.schedule;
-    return rule && slotAt(nowMs, rule.everyMs) > lastSlotMs ? [type as string] : [];
+    return rule && slotAt(nowMs, rule.everyMs) > lastSlotMs ? [{ type: type as string, rule }] : [];
   });
-  const past = await readPast(tx, due);
-  return rows.map((row) => ({
-    workflowType: row.workflow_type,
-    lastSlotMs: row.last_slot,
-    unfinished: past.get(row.workflow_type)?.unfinished ?? false,
-    lastEndedAtMs: past.get(row.workflow_type)?.last_ended ?? null,
+  const [past, waiting] = await Promise.all([readPast(tx, due), readWaiting(tx, due)]);
+  return rows.map(({ workflow_type: type, every_ms, last_slot, last_run_at }) => ({
+    workflowType: type,
+    everyMs: every_ms,
+    lastSlotMs: last_slot,
+    lastRunMs: last_run_at,
+    unfinished: past.get(type)?.unfinished ?? 0,
+    lastEndedAtMs: past.get(type)?.last_ended ?? null,
+    waiting: waiting.get(type) ?? [],
   }));
 }
 
-async function readPast(tx: Queryable, types: readonly string[]): Promise<Map<string, Row>> {
-  if (types.length === 0) return new Map();
+interface DueSchedule {
+  type: string;
+  rule: ScheduleRule;
+}
+
+async function readPast(tx: Queryable, due: readonly DueSchedule[]): Promise<Map<string, Row>> {
+  if (due.length === 0) return new Map();
   const { rows } = await tx.query(
-    `select workflow_type,
-            exists (select from tasks t where t.created_by = 'schedule' and t.completed_at is null
-                       and t.workflow_type = due.workflow_type) as unfinished,
+    `select due.workflow_type,
+            (select count(*) from (select from tasks t where t.created_by = 'schedule' and t.completed_at is null
+                and t.workflow_type = due.workflow_type limit due.most) counted)::int as unfinished,
             (select max(t.completed_at) from tasks t where t.created_by = 'schedule'
                 and t.workflow_type = due.workflow_type) as last_ended
-       from unnest($1::text[]) as due (workflow_type)`,
-    [types],
+       from unnest($1::text[], $2::int[]) as due (workflow_type, most)`,
+    [due.map(({ type }) => type), due.map(({ rule }) => rule.perSlot)],
   );
   return new Map(rows.map((row) => [row.workflow_type, row]));
+}
+
+/** What the sources of these schedules hold ready, as far as one slot could take it. */
+const READ_SOURCE: Record<WorkSource, (tx: Queryable, most: number) => Promise<WaitingWork[]>> = {
+  topics: lockWaitingTopics,
+};
+
+async function readWaiting(tx: Queryable, due: readonly DueSchedule[]): Promise<Map<string, WaitingWork[]>> {
+  const found = new Map<string, WaitingWork[]>();
+  for (const { type, rule } of due) {
+    if (rule.source !== null) found.set(type, await READ_SOURCE[rule.source](tx, rule.perSlot));
+  }
+  return found;
 }
 
 /** Keeps what was decided about slots, and forgets schedules that are gone. */
@@ -61,15 +72,24 @@ export async function updateSchedules(
 ): Promise<void> {
   if (decided.length > 0) {
     await tx.query(
-      `insert into schedules (workflow_type, last_slot, last_decision, decided_at)
-       select workflow_type, last_slot, last_decision, $4
-         from unnest($1::text[], $2::timestamptz[], $3::text[]) as d (workflow_type, last_slot, last_decision)
-       on conflict (workflow_type) do update set last_slot = excluded.last_slot,
-         last_decision = excluded.last_decision, decided_at = excluded.decided_at`,
+      `insert into schedules (workflow_type, every_ms, last_slot, last_run_at, last_decision, last_cause, decided_at)
+       select workflow_type, every_ms, last_slot, last_run_at, last_decision, last_cause, $2
+         from jsonb_to_recordset($1::jsonb) as d (workflow_type text, every_ms bigint, last_slot timestamptz,
+                last_run_at timestamptz, last_decision text, last_cause text)
+       on conflict (workflow_type) do update set every_ms = excluded.every_ms, last_slot = excluded.last_slot,
+         last_run_at = excluded.last_run_at, last_decision = excluded.last_decision,
+         last_cause = excluded.last_cause, decided_at = excluded.decided_at`,
       [
-        decided.map((slot) => slot.workflowType),
-        decided.map((slot) => new Date(slot.slotMs)),
-        decided.map((slot) => slot.reason),
+        JSON.stringify(
+          decided.map((slot) => ({
+            workflow_type: slot.workflowType,
+            every_ms: slot.everyMs,
+            last_slot: new Date(slot.slotMs),
+            last_run_at: slot.lastRunMs === null ? null : new Date(slot.lastRunMs),
+            last_decision: slot.reason,
+            last_cause: slot.cause,
+          })),
+        ),
         new Date(nowMs),
       ],
     );
@@ -85,6 +105,8 @@ export interface ScheduleView {
   lastSlotMs: number | null;
   nextSlotMs: number;
   lastDecision: ScheduleDecision | null;
+  cause: string | null;
+  decidedAtMs: number | null;
 }
 
 /** Where the schedules of `workflows` stand, for people; those without one are left out. */
@@ -97,7 +119,7 @@ export async function scheduleViews(
   );
   if (scheduled.length === 0) return new Map();
   const { rows } = await db.query(
-    `select asked.workflow_type, last_slot, last_decision, orchestrator_now() as now
+    `select asked.workflow_type, last_slot, last_decision, last_cause, decided_at, orchestrator_now() as now
        from unnest($1::text[]) as asked (workflow_type) left join schedules using (workflow_type)`,
     [scheduled.map(({ workflowType }) => workflowType)],
   );
@@ -109,6 +131,8 @@ export async function scheduleViews(
         lastSlotMs: row.last_slot,
         nextSlotMs: slotAt(row.now, everyMs) + everyMs,
         lastDecision: row.last_decision,
+        cause: row.last_cause,
+        decidedAtMs: row.decided_at,
       };
       return [workflowType, view];
     }),

@@ -1,15 +1,27 @@
 /** Reads everything that a decision needs, under the orchestrator's row lock. Changes nothing. */
 import { Policy, type WorkflowSettings } from "@master-orchestrator/contract";
-import type { Fact, LaneView, NamedTask, Run, RunTask, Snapshot, WorkflowView } from "#core/snapshot.ts";
+import {
+  MAX_DUE_RUNS,
+  MAX_DUE_TASKS,
+  MAX_FACTS,
+  MAX_RETRIES_PER_WORKFLOW,
+  roomByWorkflow,
+} from "#core/bounds.ts";
+import { scheduleRule } from "#core/schedule.ts";
+import type {
+  Adaptation,
+  Fact,
+  LaneView,
+  NamedTask,
+  Run,
+  RunTask,
+  Snapshot,
+  WorkflowView,
+} from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
-import { readSchedules, scheduleRule } from "./schedules.ts";
+import { readSchedules } from "./schedules.ts";
+import { adaptationOf, readSpending } from "./spending.ts";
 
-/** Bounds of one cycle: what is left over is the next cycle's, which follows at once. */
-export const MAX_FACTS = 2_000;
-export const MAX_DUE_RUNS = 1_000;
-const MAX_RETRIES_PER_WORKFLOW = 50;
-export const MAX_DUE_TASKS = 1_000;
-const MAX_HEADS_PER_LEVEL = 500;
 /** A replica that was not seen for this long is gone. */
 const REPLICA_GONE_AFTER_MS = 15_000;
 
@@ -17,6 +29,7 @@ export interface LockedOrchestrator {
   nowMs: number;
   paused: boolean;
   virtualTime: number;
+  adaptation: Adaptation;
 }
 
 /**
@@ -26,21 +39,33 @@ export interface LockedOrchestrator {
  */
 export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrator> {
   const { rows } = await tx.query(
-    `with locked as (select paused, virtual_time from orchestrator for update)
-     select locked.paused, locked.virtual_time, orchestrator_now() as now,
+    `with locked as (select paused, virtual_time, slowness, slowness_reason, slowness_since
+                       from orchestrator for update)
+     select locked.*, orchestrator_now() as now,
             set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true) from locked`,
   );
-  return { nowMs: rows[0]?.now, paused: rows[0]?.paused, virtualTime: rows[0]?.virtual_time };
+  const row = rows[0] as Row;
+  return {
+    nowMs: row.now,
+    paused: row.paused,
+    virtualTime: row.virtual_time,
+    adaptation: adaptationOf(row),
+  };
 }
 
 /**
  * Reads the snapshot. The order matters: runs that may be superseded are locked before the facts
  * are read, and a callback's handler takes the same lock, so no callback is accepted for an attempt
- * that this cycle replaces. What is sent together runs in that order too.
+ * that this cycle replaces. What is sent together runs in that order too. `tick`: what only a tick looks
+ * at is read as well.
  */
-export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): Promise<Snapshot> {
+export async function readSnapshot(
+  tx: Queryable,
+  locked: LockedOrchestrator,
+  { tick = false } = {},
+): Promise<Snapshot> {
   const { nowMs } = locked;
-  const [dueRunIds, facts, { version, policy }, workflows, listeningSinceMs, occupied, dueTasks] =
+  const [dueRunIds, facts, { version, policy }, workflows, listeningSinceMs, occupied, dueTasks, spending] =
     await Promise.all([
       lockDueRuns(tx, nowMs),
       readFacts(tx),
@@ -49,6 +74,7 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
       readListeningSince(tx, nowMs),
       readOccupied(tx),
       readDueTasks(tx, nowMs),
+      tick ? readSpending(tx, nowMs) : null,
     ]);
   const namedTasks = await readNamedTasks(tx, facts);
   const runIds = new Set(dueRunIds);
@@ -59,7 +85,9 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
     readLiveChildren(tx, [...runIds]),
     readSchedules(tx, workflows, nowMs),
   ]);
-  const room = roomByWorkflow(policy, Object.values(workflows), occupied.running, runs);
+  const { total } = policy.concurrency;
+  const { running } = occupied;
+  const room = roomByWorkflow({ total, workflows: Object.values(workflows), running, runs });
   return {
     nowMs,
     paused: locked.paused,
@@ -76,6 +104,8 @@ export async function readSnapshot(tx: Queryable, locked: LockedOrchestrator): P
     dueTasks,
     liveChildren,
     schedules,
+    adaptation: locked.adaptation,
+    spending,
   };
 }
 
@@ -243,27 +273,6 @@ async function readOccupied(tx: Queryable): Promise<Pick<Snapshot, "running" | "
     running: Object.fromEntries(rows.map((row) => [row.workflow_type, row.running])),
     snoozed: Object.fromEntries(rows.map((row) => [row.workflow_type, row.snoozed])),
   };
-}
-
-/**
- * How many tasks of each workflow this cycle could start at the most: its free slots, and those that
- * its runs here may free, in full batches. One more, so that the plan sees whether any are left.
- */
-function roomByWorkflow(
-  policy: Policy,
-  workflows: readonly WorkflowView[],
-  running: Readonly<Record<string, number>>,
-  runs: readonly Run[],
-): Map<string, number> {
-  const working = Object.values(running).reduce((sum, count) => sum + count, 0);
-  const inAll = policy.concurrency.total - working + runs.length;
-  return new Map(
-    workflows.map(({ workflowType, maxConcurrent, batchMax }) => {
-      const mayEnd = runs.filter((run) => run.workflowType === workflowType).length;
-      const slots = Math.min(inAll, maxConcurrent - (running[workflowType] ?? 0) + mayEnd);
-      return [workflowType, Math.min(MAX_HEADS_PER_LEVEL, Math.max(0, slots) * batchMax) + 1];
-    }),
-  );
 }
 
 /**

@@ -105,7 +105,7 @@ export async function putWorkflow(db: Queryable, change: WorkflowChange): Promis
   return fromRow(rows[0]!);
 }
 
-/** Makes sure at the start that a built-in workflow is there; what an operator has set is left alone. */
+/** Makes sure at the start that a built-in workflow is there; what a person has set is left alone. */
 export async function seedBuiltIn(
   db: Queryable,
   workflowType: string,
@@ -113,7 +113,10 @@ export async function seedBuiltIn(
 ): Promise<void> {
   await db.query(
     `insert into workflows (workflow_type, built_in, settings, updated_by) values ($1, true, $2::jsonb, 'installation')
-     on conflict (workflow_type) do update set built_in = true where not workflows.built_in`,
+     on conflict (workflow_type) do update set built_in = true,
+       settings = case when workflows.updated_by = excluded.updated_by then excluded.settings else workflows.settings end
+     where not workflows.built_in
+        or (workflows.updated_by = excluded.updated_by and workflows.settings <> excluded.settings)`,
     [workflowType, JSON.stringify(settings)],
   );
 }

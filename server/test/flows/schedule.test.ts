@@ -26,10 +26,11 @@ async function scheduled(house: TestHouse) {
 
 const slotsOf = async (house: TestHouse) => (await scheduled(house)).map((row) => row.payload.scheduled_for);
 
-async function decisions(house: TestHouse): Promise<unknown[]> {
+async function decisions(house: TestHouse, workflowType = "monitor"): Promise<unknown[]> {
   const { rows } = await house.db.query(
     `select decision from cycles, jsonb_array_elements(decisions) decision
-      where decision->>'kind' = 'schedule' order by cycle_id`,
+      where decision->>'kind' = 'schedule' and decision->>'workflow_type' = $1 order by cycle_id`,
+    [workflowType],
   );
   return rows.map(({ decision }) => [decision.slot.slice(11, 19), decision.run, decision.reason]);
 }
@@ -42,6 +43,8 @@ test("a schedule enqueues one task for each slot, from the next slot on", async 
     last_slot: "2026-03-02T09:00:00.000Z",
     next_slot: "2026-03-02T09:01:00.000Z",
     last_decision: "first_seen",
+    cause: "the schedule is new: it begins with the next slot",
+    decided_at: "2026-03-02T09:00:30.000Z",
   });
   await house.advance(29_999);
   assert.deepEqual(await scheduled(house), []);

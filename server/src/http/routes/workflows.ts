@@ -2,6 +2,7 @@
 import {
   MASTER,
   PageQuery,
+  Policy,
   Problem,
   SigningSecret,
   type WebhookAuth,
@@ -11,10 +12,15 @@ import {
   WorkflowType,
 } from "@master-orchestrator/contract";
 import { z } from "zod";
+import { intervalFactor, largestBatch, tasksPerSlot } from "#core/adapt.ts";
 import { circleThrough } from "#core/next-cycle.ts";
+import { scheduleRule } from "#core/schedule.ts";
+import type { Adaptation } from "#core/snapshot.ts";
 import type { Outbound } from "#outbound/client.ts";
 import type { Database, Queryable } from "#store/database.ts";
+import { currentPolicy } from "#store/policies.ts";
 import { type ScheduleView, scheduleViews } from "#store/schedules.ts";
+import { currentAdaptation } from "#store/spending.ts";
 import { unknownWorkflow } from "#store/tasks.ts";
 import {
   findWorkflow,
@@ -247,14 +253,34 @@ async function shownAll(db: Database, page: readonly StoredWorkflow[]): Promise<
     db,
     page.map(({ workflowType, settings }) => ({ workflowType, schedule: settings.schedule })),
   );
-  return page.map((stored) => shown(stored, views.get(stored.workflowType)));
+  const adaptation = await currentAdaptation(db);
+  const policy = Policy.parse((await currentPolicy(db))?.policy ?? {});
+  return page.map((stored) => ({
+    ...shown(stored, views.get(stored.workflowType)),
+    adapted: adapted(stored, adaptation, policy.adapt),
+  }));
 }
 
 async function shownOne(db: Database, stored: StoredWorkflow): Promise<Shown> {
   return (await shownAll(db, [stored]))[0] as Shown;
 }
 
-function shown(stored: StoredWorkflow, schedule: ScheduleView | undefined): Shown {
+/** What the settings come to at present. */
+function adapted({ settings }: StoredWorkflow, adaptation: Adaptation, bounds: Policy["adapt"]) {
+  const { slowness, reason, sinceMs } = adaptation;
+  const rule = settings.schedule ? scheduleRule(settings.schedule) : null;
+  const batch = { batchMin: settings.batch?.min ?? 1, batchMax: settings.batch?.max ?? 10 };
+  return {
+    slowness,
+    batch_max: largestBatch(batch, slowness, bounds),
+    every_seconds: rule && (rule.everyMs / 1000) * intervalFactor(slowness, bounds),
+    per_slot: rule?.source ? tasksPerSlot(rule, slowness, bounds) : null,
+    reason,
+    since: time(sinceMs),
+  };
+}
+
+function shown(stored: StoredWorkflow, schedule: ScheduleView | undefined): Omit<Shown, "adapted"> {
   const { auth, signingSecret, settings, paused } = stored;
   return {
     workflow_type: stored.workflowType,
@@ -270,6 +296,8 @@ function shown(stored: StoredWorkflow, schedule: ScheduleView | undefined): Show
           last_slot: time(schedule.lastSlotMs),
           next_slot: time(schedule.nextSlotMs),
           last_decision: schedule.lastDecision,
+          cause: schedule.cause,
+          decided_at: time(schedule.decidedAtMs),
         }
       : null,
     updated_at: new Date(stored.updatedAtMs).toISOString(),

@@ -1,0 +1,126 @@
+/** Decides how far batches and intervals give way as spending or errors grow. Slowly, and never beyond its bounds. */
+import type { Policy } from "@master-orchestrator/contract";
+import type { Adapt } from "./decision.ts";
+import type { Adaptation, ScheduleRule, Snapshot, WorkflowView } from "./snapshot.ts";
+
+/** What slows work down. Shares are from 0 to 1. */
+export interface Load {
+  spentTodayMicros: number;
+  budgetMicros: number;
+  /** How much of the UTC day has gone by. */
+  dayShare: number;
+  /** Of the attempts that ended lately, those that failed. */
+  errorShare: number;
+}
+
+const DAY_MS = 86_400_000;
+/** Smaller moves are not worth a decision, unless they lead back to none or to the full. */
+const SMALLEST_MOVE = 0.02;
+const NOTHING = "spending keeps to its pace, and errors are few";
+
+/** Nothing gives way. */
+export const NO_ADAPTATION: Adaptation = { slowness: 0, reason: NOTHING, sinceMs: null };
+
+/**
+ * On a tick: one step towards what spending and errors ask for, at most `adapt.step`; null when it
+ * stays as it is, and between ticks. `errorShare` is 0 as long as nobody measures it.
+ */
+export function decideAdaptation(snapshot: Snapshot, errorShare = 0): Adapt | null {
+  const { spending, policy, nowMs } = snapshot;
+  if (spending === null) return null;
+  const budgetMicros = Math.round(policy.budget.daily_usd * 1e6);
+  const dayShare = (nowMs % DAY_MS) / DAY_MS;
+  const load = { spentTodayMicros: spending.spentTodayMicros, budgetMicros, dayShare, errorShare };
+  return moveTowards(wanted(load, policy), snapshot.adaptation.slowness, policy.adapt.step);
+}
+
+/** The slowness that a load asks for, by the reason that asks for most. */
+export function wanted(load: Load, policy: Policy): { slowness: number; reason: string } {
+  const { adapt, budget } = policy;
+  const { spentTodayMicros: spent, budgetMicros, dayShare, errorShare } = load;
+  const used = budgetMicros > 0 ? spent / budgetMicros : Math.sign(spent);
+  const ahead = used - dayShare;
+  const money = `${usd(spent)} of ${usd(budgetMicros)} spent with ${percent(dayShare)} of the day gone`;
+  const reasons = [
+    {
+      slowness: along(used, budget.slow_down_at, budget.critical_only_at),
+      reason: `spending nears the day's ceiling: ${money}`,
+    },
+    {
+      slowness: adapt.by === "pace" ? along(ahead, adapt.ahead_from, adapt.ahead_full) : 0,
+      reason: `spending is ${percent(ahead)} of the budget ahead of the day's pace: ${money}`,
+    },
+    {
+      slowness: along(errorShare, adapt.errors_from, adapt.errors_full),
+      reason: `${percent(errorShare)} of the attempts failed lately`,
+    },
+  ];
+  const most = reasons.reduce((a, b) => (b.slowness > a.slowness ? b : a));
+  return most.slowness > 0 ? most : { slowness: 0, reason: NOTHING };
+}
+
+/** 0 up to `from`, 1 from `to` on, and in between along a straight line. */
+function along(value: number, from: number, to: number): number {
+  if (value <= from) return 0;
+  return value >= to ? 1 : (value - from) / (to - from);
+}
+
+function moveTowards(
+  goal: { slowness: number; reason: string },
+  current: number,
+  step: number,
+): Adapt | null {
+  const way = goal.slowness - current;
+  const leadsToEnd = goal.slowness === 0 || goal.slowness === 1;
+  if (way === 0 || (Math.abs(way) < SMALLEST_MOVE && !leadsToEnd)) return null;
+  const slowness = rounded(current + Math.max(-step, Math.min(step, way)));
+  return { kind: "adapt", from: current, slowness, reason: goal.reason };
+}
+
+/** The snapshot as it is once the decision holds. */
+export function withAdaptation(snapshot: Snapshot, adapt: Adapt | null): Snapshot {
+  if (!adapt) return snapshot;
+  const { slowness, reason } = adapt;
+  return { ...snapshot, adaptation: { slowness, reason, sinceMs: snapshot.nowMs } };
+}
+
+type Bounds = Policy["adapt"];
+
+/** How many times as long as set the intervals of schedules are: 1 or more. */
+export function intervalFactor(slowness: number, { longest_interval }: Bounds): number {
+  return 1 + slowness * (longest_interval - 1);
+}
+
+/** The largest batch now; never below the least that the workflow is planned for. */
+export function largestBatch(
+  { batchMin, batchMax }: Pick<WorkflowView, "batchMin" | "batchMax">,
+  slowness: number,
+  bounds: Bounds,
+): number {
+  return Math.max(batchMin, smaller(batchMax, slowness, bounds));
+}
+
+/** How many tasks a slot makes of what its source has waiting. */
+export function tasksPerSlot(
+  { perSlot }: Pick<ScheduleRule, "perSlot">,
+  slowness: number,
+  bounds: Bounds,
+): number {
+  return Math.max(1, smaller(perSlot, slowness, bounds));
+}
+
+function smaller(size: number, slowness: number, { smallest_batch }: Bounds): number {
+  return Math.round(size * (1 - slowness * (1 - smallest_batch)));
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
+
+function usd(micros: number): string {
+  return `$${(micros / 1e6).toFixed(2)}`;
+}
