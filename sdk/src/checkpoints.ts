@@ -1,17 +1,19 @@
 /** Owns the durable steps of one task: done once, found again by later attempts; never does the work itself twice. */
 import { CheckpointKey, MAX_CHECKPOINT_BYTES } from "@master-orchestrator/contract";
 import type { Channel } from "./channel.ts";
+import { type Outcome, outcomeOf, type WithNext, withNext } from "./next.ts";
 import { messageOf, type Storable, storable } from "./result.ts";
 
-/** Under this key the sdk keeps what `run` returned. */
-export const RESULT_KEY = "sdk:result";
+/** Under these keys the sdk keeps what `run` returned: a bare result, or one with what is to follow. Never both. */
+const RESULT_KEY = "sdk:result";
+const FOLLOWED_KEY = "sdk:result-next";
 
 export interface Notebook {
   /** What `run` returned in an earlier attempt, if it did. */
-  earlierResult(): Promise<{ value: unknown } | null>;
+  earlierResult(): Promise<Outcome | null>;
+  /** Whether it is kept now. Result and follow-ups are one: a later attempt finds both or neither. */
+  keepResult(outcome: Outcome): Promise<boolean>;
   step<T>(key: string, work: () => Promise<T>): Promise<T>;
-  /** Whether the value is kept now. */
-  keep(key: string, value: Storable): Promise<boolean>;
 }
 
 /** Opens a task's notebook. What is in it is read at the first use, once. */
@@ -56,10 +58,15 @@ export function openNotebook(
   }
 
   return {
-    keep,
     async earlierResult() {
       const kept = await notes();
-      return kept.has(RESULT_KEY) ? { value: kept.get(RESULT_KEY) } : null;
+      if (kept.has(RESULT_KEY)) return outcomeOf(kept.get(RESULT_KEY));
+      const followed = kept.get(FOLLOWED_KEY) as Pick<WithNext<unknown>, "result" | "next"> | undefined;
+      return followed ? outcomeOf(withNext(followed.result, followed.next)) : null;
+    },
+    keepResult({ result, next }) {
+      if (next.length === 0) return keep(RESULT_KEY, result);
+      return keep(FOLLOWED_KEY, storable({ result: result.value, next }));
     },
     step<T>(key: string, work: () => Promise<T>): Promise<T> {
       refuseBadKey(key);

@@ -1,6 +1,7 @@
 /** Owns what an author writes and is given: the shape of a workflow and its contexts; never runs one. */
 import type { z } from "zod";
 import type { Clock } from "./clock.ts";
+import type { WithNext } from "./next.ts";
 
 export interface WorkflowDefinition<S extends z.ZodType, R> {
   /** The name under which it is registered, e.g. `content_pipeline`. */
@@ -16,9 +17,9 @@ export interface WorkflowDefinition<S extends z.ZodType, R> {
   preflight?(context: BatchContext): Promise<void>;
   /**
    * Does one task. What it returns becomes the item's `result_data`: JSON, at most 60 levels deep,
-   * at most 1 MB to be kept for a later attempt.
+   * at most 1 MB to be kept for a later attempt. `withNext(result, […])` asks for follow-ups as well.
    */
-  run(task: TaskInput<z.output<S>>, context: TaskContext): Promise<R>;
+  run(task: TaskInput<z.output<S>>, context: TaskContext): Promise<R | WithNext<R>>;
 }
 
 export interface TaskInput<I> {

@@ -11,5 +11,6 @@ export {
   type WorkflowOptions,
 } from "./definition.ts";
 export { type Ending, WorkEnded } from "./ending.ts";
+export { type WithNext, withNext } from "./next.ts";
 export { serve } from "./serve.ts";
 export { defineWorkflow } from "./workflow.ts";

@@ -1,11 +1,12 @@
 /** Owns what is known about a running batch: its tasks, their verdicts, progress and cost; never calls anybody. */
-import type { DispatchMessage, ErrorData } from "@master-orchestrator/contract";
+import type { DispatchMessage, ErrorData, NextTask } from "@master-orchestrator/contract";
 import type { Pulse } from "./heartbeat.ts";
-import type { Json, Storable } from "./result.ts";
+import type { Outcome } from "./next.ts";
+import type { Json } from "./result.ts";
 
 /** How a task ended. `kept`: its result is a checkpoint as well by now, so that a retry costs nothing. */
 export type Verdict =
-  | { status: "completed"; result: Json; bytes: number; kept: boolean }
+  | { status: "completed"; result: Json; next: readonly NextTask[]; bytes: number; kept: boolean }
   | { status: "failed"; error: ErrorData };
 
 export interface Entry {
@@ -43,8 +44,8 @@ export function openLedger(dispatch: DispatchMessage): Ledger {
   return { entries, message: null, costUsd: 0, apiCalls: new Map(), batchError: null };
 }
 
-export function complete(entry: Entry, result: Storable, kept: boolean): void {
-  entry.verdict ??= { status: "completed", result: result.value, bytes: result.bytes, kept };
+export function complete(entry: Entry, { result, next, bytes }: Outcome, kept: boolean): void {
+  entry.verdict ??= { status: "completed", result: result.value, next, bytes, kept };
   entry.progress = 1;
 }
 

@@ -20,7 +20,8 @@ export function composeCallback(dispatch: DispatchMessage, ledger: Ledger, durat
   const items = ledger.entries.map((entry): CallbackItem => {
     const { verdict } = entry;
     if (verdict?.status === "completed") {
-      return { task_id: entry.taskId, status: "completed", result_data: verdict.result };
+      const next = verdict.next.length > 0 ? { next: [...verdict.next] } : {};
+      return { task_id: entry.taskId, status: "completed", result_data: verdict.result, ...next };
     }
     return { task_id: entry.taskId, status: "failed", error_data: verdict?.error ?? null };
   });

@@ -2,7 +2,7 @@
 import { type ErrorData, fieldProblems } from "@master-orchestrator/contract";
 import type { z } from "zod";
 import type { Channel } from "./channel.ts";
-import { type Notebook, openNotebook, RESULT_KEY } from "./checkpoints.ts";
+import { type Notebook, openNotebook } from "./checkpoints.ts";
 import {
   type BatchContext,
   type Log,
@@ -12,7 +12,8 @@ import {
 } from "./definition.ts";
 import { endingOf } from "./ending.ts";
 import { addCost, complete, type Entry, fail, type Ledger } from "./ledger.ts";
-import { errorDataOf, fit, messageOf, NotStorable, type Storable, storable } from "./result.ts";
+import { type Outcome, outcomeOf } from "./next.ts";
+import { errorDataOf, fit, messageOf, NotStorable } from "./result.ts";
 
 const DEFAULT_CONCURRENCY = 3;
 /** The contract's limit on a heartbeat's message. */
@@ -98,16 +99,17 @@ async function runTask(work: Work, entry: Entry): Promise<void> {
     const earlier = await notebook.earlierResult();
     if (earlier) {
       log("info", "an earlier attempt has done this task; its result is returned", about);
-      complete(entry, storable(earlier.value), true);
+      complete(entry, earlier, true);
       return;
     }
     const task = { taskId: entry.taskId, contentType: entry.contentType, input: entry.input };
-    const result = asResult(await definition.run(task, taskContext(work, entry, notebook)));
-    if (result.mended) warn("a result held NUL characters or lone surrogates; they are U+FFFD now", {});
+    const outcome = asOutcome(await definition.run(task, taskContext(work, entry, notebook)));
+    if (outcome.result.mended)
+      warn("a result held NUL characters or lone surrogates; they are U+FFFD now", {});
     const late = entry.verdict !== null;
     // Before it is kept: what is finished is reported, even if the attempt ends in between.
-    complete(entry, result, false);
-    const kept = await notebook.keep(RESULT_KEY, result);
+    complete(entry, outcome, false);
+    const kept = await notebook.keepResult(outcome);
     if (late) warn("a task ended after its attempt was reported", { kept });
     else if (entry.verdict?.status === "completed") entry.verdict.kept = kept;
   } catch (error) {
@@ -117,10 +119,10 @@ async function runTask(work: Work, entry: Entry): Promise<void> {
   }
 }
 
-/** A result that is no JSON will be none the next time: the code has to change. */
-function asResult(value: unknown): Storable {
+/** What cannot be reported will be no better the next time: the code has to change. */
+function asOutcome(returned: unknown): Outcome {
   try {
-    return storable(value);
+    return outcomeOf(returned);
   } catch (error) {
     if (!(error instanceof NotStorable)) throw error;
     throw new TaskRefused(`the result cannot be reported: ${error.message}`);
