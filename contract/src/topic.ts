@@ -7,7 +7,9 @@ export const MAX_TOPICS_PER_REQUEST = 1_000;
 const TopicInput = z.strictObject({
   payload: JsonObject.meta({ description: "As of a task of the workflow that takes topics" }),
   content_type: ContentType.default("default"),
-  priority: Priority.default(50).meta({ description: "The highest is taken first, then the oldest" }),
+  priority: Priority.default(50).meta({
+    description: "One point counts like ten minutes of waiting, as with tasks",
+  }),
   key: z
     .string()
     .min(1)

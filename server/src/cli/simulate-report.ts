@@ -1,5 +1,5 @@
 /** Owns how the figures of simulations read, as a table and as JSON. Never computes one that is not there. */
-import type { Policy } from "@master-orchestrator/contract";
+import { type Policy, SCHEDULE_DECISIONS, type ScheduleDecision } from "@master-orchestrator/contract";
 import type { Figures, LaneFigures, SlotFigures, Spread } from "#simulate/measure.ts";
 import type { Source } from "./simulate-source.ts";
 import { tableLines } from "./table.ts";
@@ -33,11 +33,20 @@ export function reportLines(columns: readonly Simulated[]): string[] {
     row("completed per hour", (figures) => perHour(figures).toFixed(1)),
     row("cost", ({ costMicros }) => usd(costMicros / 1e6)),
     row("cost per completed task", (figures) => moneyPerTask(figures)),
+    row("budget: dearest day", ({ budget }) => headroom(budget)),
+    ...anyOf(
+      ({ slowness }) => slowness.peak > 0,
+      row(
+        "slowed down mean / peak",
+        ({ slowness }) => `${percent(slowness.mean)} / ${percent(slowness.peak)}`,
+      ),
+    ),
     row("runs", ({ runs }) => whole(runs)),
     ...byLane("wait p50 / p95 / max", all, ({ wait }) => spread(wait)),
     ...byLane("result after p50 / p95 / max", all, ({ result }) => spread(result)),
     ...shareRows(all),
     ...slotRows(all),
+    ...scheduleRows(all),
     ...holdRows(all),
   ];
   const layout = [
@@ -53,19 +62,27 @@ export function reportLines(columns: readonly Simulated[]): string[] {
 
 function byLane(what: string, all: readonly Figures[], cell: (figures: LaneFigures) => string): Row[] {
   const whole = { what, cells: all.map((figures) => cell({ ...figures, share: null })) };
-  const lanes = [...(all[0] as Figures).lanes.keys()];
+  const lanes = lanesIn(all);
   if (lanes.length < 2) return [whole];
   return [
     whole,
     ...lanes.map((lane) => ({
       what: `· ${lane}`,
-      cells: all.map(({ lanes: figures }) => cell(figures.get(lane) as LaneFigures)),
+      cells: all.map(({ lanes: figures }) => {
+        const of = figures.get(lane);
+        return of ? cell(of) : "-";
+      }),
     })),
   ];
 }
 
+/** Follow-ups may reach a lane under one policy and not under another. */
+function lanesIn(all: readonly Figures[]): string[] {
+  return [...new Set(all.flatMap(({ lanes }) => [...lanes.keys()]))];
+}
+
 function shareRows(all: readonly Figures[]): Row[] {
-  const lanes = [...(all[0] as Figures).lanes.keys()];
+  const lanes = lanesIn(all);
   const competing = lanes.filter((lane) => all.some((figures) => figures.lanes.get(lane)?.share));
   return competing.map((lane) => ({
     what: `received / entitled ${lane}`,
@@ -86,6 +103,31 @@ function slotRows(all: readonly Figures[]): Row[] {
       cells: all.map(({ slotsByWorkflow }) => cell(slotsByWorkflow.get(type) as SlotFigures)),
     })),
   ];
+}
+
+function scheduleRows(all: readonly Figures[]): Row[] {
+  const types = [...new Set(all.flatMap(({ schedules }) => [...schedules.keys()]))].sort();
+  return types.flatMap((type) => {
+    const counts = all.map(({ schedules }) => schedules.get(type) ?? new Map<ScheduleDecision, number>());
+    const reasons = SCHEDULE_DECISIONS.filter((reason) => counts.some((of) => of.has(reason)));
+    return [
+      { what: `schedule of ${type}: slots`, cells: counts.map((of) => whole(slotsIn(of))) },
+      ...reasons.map((reason) => ({
+        what: `· ${reason}`,
+        cells: counts.map((of) => whole(of.get(reason) ?? 0)),
+      })),
+    ];
+  });
+}
+
+function slotsIn(counts: ReadonlyMap<ScheduleDecision, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** What is left between the dearest day and the day's budget is the headroom. */
+function headroom({ dailyMicros, dearestDayMicros }: Figures["budget"]): string {
+  const share = dailyMicros > 0 ? ` (${percent(dearestDayMicros / dailyMicros)})` : "";
+  return `${usd(dearestDayMicros / 1e6)} of ${usd(dailyMicros / 1e6)}${share}`;
 }
 
 function holdRows(all: readonly Figures[]): Row[] {
@@ -130,6 +172,19 @@ function figuresJson(figures: Figures) {
           share: of.share && { received: rounded(of.share.received), entitled: rounded(of.share.entitled) },
         },
       ]),
+    ),
+    budget: {
+      daily_usd: figures.budget.dailyMicros / 1e6,
+      dearest_day_usd: figures.budget.dearestDayMicros / 1e6,
+      left_usd: (figures.budget.dailyMicros - figures.budget.dearestDayMicros) / 1e6,
+    },
+    slowness: {
+      mean: rounded(figures.slowness.mean),
+      peak: figures.slowness.peak,
+      moves: figures.slowness.moves,
+    },
+    schedules: Object.fromEntries(
+      [...figures.schedules].map(([type, counts]) => [type, Object.fromEntries(counts)]),
     ),
     slots: slotsJson(slots),
     slots_by_workflow: Object.fromEntries([...slotsByWorkflow].map(([type, of]) => [type, slotsJson(of)])),

@@ -223,33 +223,38 @@ async function fromHistory(session: Session, options: Options, tasksAtOnce: numb
   const own = runs.rows.filter((run) => run.workflow_type !== MASTER && run.completed_at !== null).reverse();
   session.screen.remark(`reading ${counted(own.length, "run")} of ${counted(tasks.rows.length, "task")} …`);
   const executions = await whole(session, own);
-  const replay = replayOf({ tasks: tasks.rows, executions }, tasksAtOnce);
+  const settings = Object.fromEntries(
+    workflows.rows.map((workflow) => [workflow.workflow_type, decisive(workflow.settings)]),
+  );
+  const replay = replayOf({ tasks: tasks.rows, executions, settings }, tasksAtOnce);
   if (replay === null) {
     throw new Failure("no task of the history has run yet, so nobody knows how long one takes");
   }
-  const { workload, cancelled, guessed } = replay;
-  if (workload.arrivals.length === 0)
+  const { workload, cancelled, guessed, caused } = replay;
+  if (workload.arrivals.length + caused === 0)
     throw new Failure(`the history is empty: every task ${span} was cancelled`);
   if (cancelled > 0) session.screen.remark(`${counted(cancelled, "cancelled task")} left out`);
+  if (caused > 0) {
+    const what = `${counted(caused, "task")} of schedules and follow-ups`;
+    session.screen.remark(`${what} left out: they come again by rule, with what was recorded of them`);
+  }
   if (guessed > 0) {
     session.screen.remark(
       `${counted(guessed, "task")} never ran: taken to last as long as their lane's median`,
     );
   }
   return {
-    about: { kind: "history", ...range, policy_version: inForce.version, cancelled, guessed },
+    about: { kind: "history", ...range, policy_version: inForce.version, cancelled, guessed, caused },
     headline: `history ${span}: ${counted(workload.arrivals.length, "task")}`,
     workload,
     base: { name: `current (v${inForce.version})`, policy: validate(Policy, inForce.policy) },
-    settings: Object.fromEntries(
-      workflows.rows.map((workflow) => [workflow.workflow_type, decisive(workflow.settings)]),
-    ),
+    settings,
   };
 }
 
 /** Of a workflow's settings those that a plan looks at; that it is paused now says nothing about then. */
 function decisive(settings: Record<string, unknown>): Record<string, unknown> {
-  const names = ["timeout_seconds", "batch", "max_concurrent", "weight", "estimates"];
+  const names = ["timeout_seconds", "batch", "max_concurrent", "weight", "estimates", "next", "schedule"];
   return Object.fromEntries(
     names.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])),
   );

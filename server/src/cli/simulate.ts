@@ -14,7 +14,7 @@ import {
 import type { Command } from "commander";
 import type { Figures } from "#simulate/measure.ts";
 import { openSimulation, type SimulationParts } from "#simulate/simulate.ts";
-import { lanesOf, workflowOf } from "#simulate/workload.ts";
+import { reachableLanes, workflowOf } from "#simulate/workload.ts";
 import { Failure, Interrupted } from "./failure.ts";
 import { readJsonFile } from "./json-file.ts";
 import { type Options, type Session, type Shell, wholeNumber, withAction } from "./session.ts";
@@ -64,7 +64,7 @@ async function compare(session: Session, _args: string[], options: Options): Pro
   const source = await findSource(session, options, tasksAtOnce);
   const workflows = workflowsOf(source, changes, String(options.workflows));
   const candidates = candidatesOf(source.base, files, patches);
-  remarkStrangers(session, source, candidates, changes);
+  remarkStrangers(session, source, candidates, { changes, workflows });
   const columns: Simulated[] = [];
   for (const candidate of candidates) {
     const parts = { workload: source.workload, policy: candidate.policy, workflows, tasksAtOnce };
@@ -102,19 +102,25 @@ function candidatesOf(
   return [base, ...changed];
 }
 
+/** Those that have tasks, a schedule, or follow one that is here. */
 function workflowsOf(
   { workload, settings }: Source,
   changes: Record<string, unknown>,
   file: string,
 ): SimulationParts["workflows"] {
-  const types = new Set(workload.arrivals.map(({ workflowType }) => workflowType));
-  return Object.fromEntries(
-    [...types].sort().map((type) => {
-      const merge = () =>
-        validate(WorkflowSettings, mergeDocument(settings[type] ?? {}, changes[type] ?? {}), `/${type}`);
-      return [type, workflowOf(type, naming(file, merge))];
-    }),
-  );
+  const parsed = (type: string) => {
+    const merge = () =>
+      validate(WorkflowSettings, mergeDocument(settings[type] ?? {}, changes[type] ?? {}), `/${type}`);
+    return naming(file, merge);
+  };
+  const named = Object.keys({ ...settings, ...changes }).filter((type) => parsed(type).schedule);
+  const types = new Set([
+    ...workload.arrivals.map(({ workflowType }) => workflowType),
+    ...workload.arrivals.flatMap(({ asks = [] }) => asks.map((next) => next.workflow_type)),
+    ...named,
+  ]);
+  for (const type of types) for (const next of parsed(type).next ?? []) types.add(next.workflow_type);
+  return Object.fromEntries([...types].sort().map((type) => [type, workflowOf(type, parsed(type))]));
 }
 
 /** The file's name in front of what is wrong with its content. */
@@ -134,10 +140,10 @@ function remarkStrangers(
   session: Session,
   { workload, base }: Source,
   candidates: readonly Candidate[],
-  changes: Record<string, unknown>,
+  { changes, workflows }: { changes: Record<string, unknown>; workflows: SimulationParts["workflows"] },
 ): void {
-  const lanes = [...lanesOf(workload).keys()];
-  const types = [...new Set(workload.arrivals.map(({ workflowType }) => workflowType))];
+  const lanes = reachableLanes(workload, workflows);
+  const types = Object.keys(workflows);
   const remark = (where: string, what: string, known: readonly string[]) => {
     const meant = didYouMean(what, known);
     const advice = meant ? `did you mean "${meant}"?` : `there are: ${known.join(", ")}`;

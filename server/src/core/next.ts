@@ -6,7 +6,7 @@ import type { NextRule, Run, RunTask, Snapshot } from "./snapshot.ts";
 /** How long a chain of follow-ups may grow: what a loop of callbacks costs at most. */
 export const MAX_CHAIN_DEPTH = 10;
 /** Follow-ups by rule are numbered 1 to 20 by their place in the settings; those of the callback come after. */
-const FIRST_ASKED = 21;
+export const FIRST_ASKED = 21;
 
 /** One follow-up that an ended task gives rise to. `number` tells it from the others of the same task. */
 interface Wanted {

@@ -34,6 +34,11 @@ const aState = (over: Partial<ScheduleState> = {}): ScheduleState => ({
   ...over,
 });
 
+const aTopic = (workId: string) => ({
+  ...{ workId, contentType: "news", priority: 80, payload: { title: workId } },
+});
+const slowed = { slowness: 0.5, reason: "money is short", sinceMs: NOW };
+
 interface Case {
   rule?: Partial<ScheduleRule> | null;
   state?: Partial<ScheduleState> | null;
@@ -128,6 +133,29 @@ describe("a slot that has begun", () => {
     assert.equal(slot!.cause, "its slot has begun; 19 before it went by unseen");
   });
 
+  it("with a source is a task for each that waits, as many as have room", () => {
+    const waiting = ["a", "b", "c"].map(aTopic);
+    const decisions = decided({ rule: { source: "topics", perSlot: 3 }, state: { unfinished: 1, waiting } });
+    assert.deepEqual(
+      enqueued(decisions).map(({ idempotencyKey, contentType, priority, payload }) => ({
+        ...{ idempotencyKey, contentType, priority, payload },
+      })),
+      ["a", "b"].map((id) => ({
+        ...{ idempotencyKey: `topics:${id}`, contentType: "news", priority: 80, payload: { title: id } },
+      })),
+    );
+    assert.deepEqual(decisions.filter(({ kind }) => kind === "take_work").map(decisionRecord), [
+      { kind: "take_work", workflow_type: WORKFLOW, source: "topics", work_ids: ["a", "b"] },
+    ]);
+    assert.equal(slots(decisions)[0]?.cause, "its slot has begun: 2 of the topics that wait");
+    const fewer = decided({
+      rule: { source: "topics", perSlot: 3 },
+      state: { waiting },
+      snapshot: { adaptation: { ...slowed, slowness: 1 } },
+    });
+    assert.equal(enqueued(fewer).length, 1, "the slot of who is slowed down is smaller");
+  });
+
   it("is only noted when the schedule is new", () => {
     const decisions = decided({ state: null, snapshot: { nowMs: NOW + MINUTE } });
     assert.deepEqual(
@@ -159,6 +187,24 @@ describe("no run", () => {
       /not ended/,
     ],
     ["too soon after its end", { rule: { cooldownMs: 90_500 }, state: late }, "cooling_down", /90.5 s/],
+    [
+      "while as many tasks of its slots as there may be have not ended",
+      { rule: { source: "topics", perSlot: 3 }, state: { unfinished: 3, waiting: [aTopic("a")] } },
+      "previous_run_not_over",
+      /3 tasks of earlier slots have not ended/,
+    ],
+    [
+      "when nothing waits in its source",
+      { rule: { source: "topics", perSlot: 3 } },
+      "nothing_to_do",
+      /no topics/,
+    ],
+    [
+      "in the slots that a longer interval leaves out",
+      { state: { lastRunMs: NOW - 15 * MINUTE }, snapshot: { adaptation: slowed } },
+      "slowed_down",
+      /^it runs every 2250 s instead of every 900 s, since money is short$/,
+    ],
     [
       "for the first of several reasons",
       { workflow: { paused: true, hasTarget: false }, rule: { hours: [0, 1] }, state: { unfinished: 1 } },

@@ -176,9 +176,9 @@ function obstacleTo(
     const what = most === 1 ? "the task of an earlier slot has" : `${most} tasks of earlier slots have`;
     return { reason: "previous_run_not_over", cause: `${what} not ended` };
   }
-  const { lastEndedAtMs } = state;
-  const readyAtMs = lastEndedAtMs === null ? null : lastEndedAtMs + rule.cooldownMs;
-  if (readyAtMs !== null && snapshot.nowMs < readyAtMs) {
+  // An end that is still to come was noted before the clock was set back: it says nothing.
+  const sinceEndMs = state.lastEndedAtMs === null ? -1 : snapshot.nowMs - state.lastEndedAtMs;
+  if (sinceEndMs >= 0 && sinceEndMs < rule.cooldownMs) {
     return { reason: "cooling_down", cause: `its last task ended less than ${rule.cooldownMs / 1000} s ago` };
   }
   if (rule.source !== null && state.waiting.length === 0) {

@@ -113,6 +113,8 @@ export function openMeasure(world: World, workload: Workload, policy: Policy, wo
     },
     arrived(task, sinceMs) {
       const lane = laneOf(task);
+      // Which lanes callbacks ask for is not known before they do.
+      if (!tally.lanes.has(lane)) tally.lanes.set(lane, emptyLane());
       (tally.lanes.get(lane) as LaneTally).tasks += 1;
       tally.unstarted.set(task.taskId, sinceMs);
       tally.unended.set(task.taskId, sinceMs);
@@ -142,10 +144,13 @@ export function openMeasure(world: World, workload: Workload, policy: Policy, wo
 
 type Workflows = Readonly<Record<string, WorkflowView>>;
 
+function emptyLane(): LaneTally {
+  return { tasks: 0, completed: 0, deadLettered: 0, waits: [], results: [] };
+}
+
 function emptyTally(nowMs: number, lanes: readonly string[]): Tally {
-  const tally = () => ({ tasks: 0, completed: 0, deadLettered: 0, waits: [], results: [] });
   return {
-    lanes: new Map(lanes.map((name) => [name, tally()])),
+    lanes: new Map(lanes.map((name) => [name, emptyLane()])),
     beganMs: nowMs,
     countedMs: nowMs,
     lastEndMs: nowMs,

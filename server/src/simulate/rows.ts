@@ -58,7 +58,7 @@ export interface Rows {
   /** Of the tasks that each schedule enqueued: how many have not ended, and when the last one did. */
   readonly scheduled: Map<string, { unfinished: number; lastEndedAtMs: number | null }>;
   /** What waits in the order in which it is taken. */
-  topics: WaitingWork[];
+  topics: (WaitingWork & { ranksFromMs: number })[];
   adaptation: Adaptation;
   /** What the runs that began on a UTC day have cost, by the number of the day. */
   readonly spentMicros: Map<number, number>;

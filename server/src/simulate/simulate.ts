@@ -16,6 +16,8 @@ export interface SimulationParts {
   tasksAtOnce: number;
   /** The heartbeat; wake-ups come in between. */
   tickMs?: number;
+  /** Called after each heartbeat. */
+  onTick?: (world: Pick<World, "nowMs" | "adaptation">) => void;
 }
 
 export interface Simulation {
@@ -24,6 +26,10 @@ export interface Simulation {
   /** Tasks that have arrived, of how many. */
   progress(): { arrived: number; tasks: number };
   figures(): Figures;
+  /** Virtual time, epoch milliseconds. */
+  nowMs(): number;
+  /** What the runs that began on a UTC day have cost, by the number of the day. */
+  spentMicros(): ReadonlyMap<number, number>;
 }
 
 /** A sub-workflow says that it has taken a message, this long after it was posted. */
@@ -39,6 +45,8 @@ interface State extends SimulationParts {
   world: World;
   measure: Measure;
   reports: Agenda<Report>;
+  /** Schedules are seen at once, so that their first slot is a run. */
+  begun: boolean;
   /** How many tasks have arrived. */
   arrived: number;
   /** By task: what its follow-ups know it by, what it is like, and how often it was tried. */
@@ -63,6 +71,7 @@ export function openSimulation(parts: SimulationParts): Simulation {
     world,
     measure: openMeasure(world, workload, policy, workflows),
     reports: openAgenda(),
+    begun: false,
     arrived: 0,
     natures: new Map(),
     topics: new Map(),
@@ -80,6 +89,8 @@ export function openSimulation(parts: SimulationParts): Simulation {
     },
     progress: () => ({ arrived: state.arrived, tasks: workload.arrivals.length }),
     figures: () => state.measure.figures(),
+    nowMs: () => world.nowMs,
+    spentMicros: () => world.spentMicros,
   };
 }
 
@@ -91,7 +102,9 @@ export function simulate(parts: SimulationParts): Figures {
 }
 
 /** Null when nothing more happens: a tick alone never changes what an earlier cycle has decided. */
-function nextMoment({ world, workload, reports, arrived, tickMs }: State): number | null {
+function nextMoment(state: State): number | null {
+  const { world, workload, reports, arrived, tickMs } = state;
+  if (!state.begun && world.nextSlotMs() !== null) return world.nowMs;
   const moments = [
     workload.arrivals[arrived]?.atMs ?? null,
     reports.first()?.atMs ?? null,
@@ -106,12 +119,14 @@ function nextMoment({ world, workload, reports, arrived, tickMs }: State): numbe
 function live(state: State, nowMs: number): void {
   const { world, measure } = state;
   world.nowMs = nowMs;
+  state.begun = true;
   measure.moveOn();
   arrive(state);
   hear(state);
   let tick = nowMs % state.tickMs === 0;
   do {
     const decisions = world.cycle(tick);
+    if (tick) state.onTick?.(world);
     tick = false;
     for (const enqueued of world.enqueued) follow(state, enqueued);
     measure.decided(decisions);

@@ -31,7 +31,7 @@ export interface World {
   /** What the runs that began on a UTC day have cost, by the number of the day. */
   readonly spentMicros: ReadonlyMap<number, number>;
   /** What waits until a schedule takes it. */
-  readonly topics: readonly WaitingWork[];
+  readonly topics: Rows["topics"];
   /** Schedules begin no slot after this; whoever holds the world moves it. */
   schedulesUntilMs: number;
   /** Runs at work, by workflow. */
@@ -71,9 +71,10 @@ export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldPart
     enqueue: (task) => enqueue(world, task),
     report: (fact) => void world.facts.push(fact),
     addTopic(topic) {
-      // The store takes the highest priority first, then the oldest.
-      const place = world.topics.findIndex(({ priority }) => priority < topic.priority);
-      world.topics.splice(place < 0 ? world.topics.length : place, 0, topic);
+      // As `ranks_from` in the store: a point of priority counts like ten minutes of waiting.
+      const ranksFromMs = world.nowMs - topic.priority * 600_000;
+      const place = world.topics.findLastIndex((other) => other.ranksFromMs <= ranksFromMs);
+      world.topics.splice(place + 1, 0, { ...topic, ranksFromMs });
     },
     cycle(tick = false) {
       const { decisions } = decide(takeSnapshot(world, tick));

@@ -28,8 +28,8 @@ export async function addTopics(
 ): Promise<{ topicId: string; duplicate: boolean }[]> {
   const rows = topics.map((topic) => ({ topic_id: uuidv7(), ...topic, key: topic.key ?? null }));
   const { rows: added } = await tx.query(
-    `insert into content.topics (topic_id, content_type, priority, payload, key, added_by)
-     select topic_id, content_type, priority, payload, key, $2
+    `insert into content.topics (topic_id, content_type, priority, payload, key, added_by, ranks_from)
+     select topic_id, content_type, priority, payload, key, $2, orchestrator_now() - priority * interval '10 minutes'
        from jsonb_to_recordset($1::jsonb) as n (topic_id uuid, content_type text, priority int, payload jsonb, key text)
       order by topic_id
      on conflict (key) do nothing
@@ -112,11 +112,11 @@ export async function removeTopic(db: Queryable, topicId: string): Promise<"remo
   return rows.length > 0 ? "taken" : "unknown";
 }
 
-/** The first `most` topics that wait: the highest priority first, then the oldest. Nobody removes them meanwhile. */
+/** The first `most` topics that wait, by priority and age as tasks are. Nobody removes them meanwhile. */
 export async function lockWaitingTopics(tx: Queryable, most: number): Promise<WaitingWork[]> {
   const { rows } = await tx.query(
     `select topic_id, content_type, priority, payload from content.topics
-      where taken_at is null order by priority desc, topic_id limit $1 for update skip locked`,
+      where taken_at is null order by ranks_from, topic_id limit $1 for update skip locked`,
     [most],
   );
   return rows.map((row) => ({
