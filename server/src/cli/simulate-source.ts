@@ -33,6 +33,8 @@ export interface Source {
   /** The same in one line. */
   headline: string;
   workload: Workload;
+  /** Workflows that had tasks: follow-ups may ask for any of them. */
+  types: readonly string[];
   /** The policy that others are compared with, and merged over. */
   base: { name: string; policy: Policy };
   /** Settings by workflow type, as far as anything is known. */
@@ -119,6 +121,7 @@ function fromSeed(options: Options): Source {
       `seed ${seed}: ${counted(tasks, "task")} in ${counted(days, "day")} (${asked.perDay.toLocaleString("en-US")} a day, ` +
       `${profile}${extra}), each ${duration(meanSeconds * 1000)} on average, ${failureShare * 100} % of tries fail`,
     workload: seededArrivals(asked),
+    types: lanes.map((lane) => lane.workflowType),
   };
 }
 
@@ -182,6 +185,7 @@ async function fromFile(session: Session, name: string): Promise<Source> {
     about: { kind: "file", file: name },
     headline: `${plain(name)}: ${counted(arrivals.length, "task")}`,
     workload: workloadOf(arrivals),
+    types: arrivals.map((arrival) => arrival.workflowType),
   };
 }
 
@@ -247,6 +251,7 @@ async function fromHistory(session: Session, options: Options, tasksAtOnce: numb
     about: { kind: "history", ...range, policy_version: inForce.version, cancelled, guessed, caused },
     headline: `history ${span}: ${counted(workload.arrivals.length, "task")}`,
     workload,
+    types: tasks.rows.map((task) => task.workflow_type),
     base: { name: `current (v${inForce.version})`, policy: validate(Policy, inForce.policy) },
     settings,
   };

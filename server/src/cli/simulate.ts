@@ -104,7 +104,7 @@ function candidatesOf(
 
 /** Those that have tasks, a schedule, or follow one that is here. */
 function workflowsOf(
-  { workload, settings }: Source,
+  { types: had, settings }: Source,
   changes: Record<string, unknown>,
   file: string,
 ): SimulationParts["workflows"] {
@@ -114,11 +114,7 @@ function workflowsOf(
     return naming(file, merge);
   };
   const named = Object.keys({ ...settings, ...changes }).filter((type) => parsed(type).schedule);
-  const types = new Set([
-    ...workload.arrivals.map(({ workflowType }) => workflowType),
-    ...workload.arrivals.flatMap(({ asks = [] }) => asks.map((next) => next.workflow_type)),
-    ...named,
-  ]);
+  const types = new Set([...had, ...named]);
   for (const type of types) for (const next of parsed(type).next ?? []) types.add(next.workflow_type);
   return Object.fromEntries([...types].sort().map((type) => [type, workflowOf(type, parsed(type))]));
 }

@@ -1,7 +1,9 @@
 /** Owns the proof that a service's own day can be simulated: what it recorded, under its policy and under another. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import type { Callback } from "@master-orchestrator/contract";
 import { command } from "#cli/stub-api.ts";
+import { completeAtOnce } from "#test/fake-sub-workflow.ts";
 import { ADMIN_KEY, openTestHouse, type TestHouse } from "#test/house.ts";
 
 const MINUTE = 60_000;
@@ -25,15 +27,17 @@ async function aDay(t: TestContext): Promise<TestHouse> {
     startMs: endMs - 24 * HOUR - 30 * MINUTE,
     workflows: {
       auditor: {},
+      digest: {},
       writer: { schedule: { every_seconds: 3600 }, next: [{ workflow_type: "auditor", on: "completed" }] },
     },
   });
-  const finish = async (type: string, from: number) => {
+  const finish = async (type: string, from: number, more: Partial<Callback> = {}) => {
     for (const run of house.workflow(type).deliveries.slice(from))
-      await run.callback({ metrics: { cost_usd: 0.1 * run.taskIds.length } });
+      await run.callback({ metrics: { cost_usd: 0.1 * run.taskIds.length }, ...more });
     await house.quiet();
     return house.workflow(type).deliveries.length;
   };
+  house.workflow("digest").always(completeAtOnce);
   let [written, audited] = [0, 0];
   for (let hour = 0; hour < 24; hour++) {
     await house.leap(30 * MINUTE);
@@ -41,7 +45,7 @@ async function aDay(t: TestContext): Promise<TestHouse> {
     await house.leap(MINUTE);
     written = await finish("writer", written);
     await house.leap(MINUTE);
-    audited = await finish("auditor", audited);
+    audited = await finish("auditor", audited, hour === 3 ? { next: [{ workflow_type: "digest" }] } : {});
     await house.leap(28 * MINUTE);
   }
   return house;
@@ -52,15 +56,19 @@ test("the recorded day is lived again by the same rules, and compared with anoth
   const { body } = await house.api("GET", "/tasks?limit=500");
   const recorded = body.tasks as { workflow_type: string; status: string }[];
   const countOf = (type: string) => recorded.filter((task) => task.workflow_type === type).length;
-  assert.deepEqual([countOf("writer"), countOf("auditor")], [29, 29], "24 slots and 5 sent, each audited");
+  assert.deepEqual(
+    [countOf("writer"), countOf("auditor"), countOf("digest")],
+    [29, 29, 1],
+    "24 slots and 5 sent, each audited",
+  );
   assert.ok(recorded.every(({ status }) => status === "completed"));
 
   const { source, policies, said } = await simulated(t, house, { concurrency: { total: 1, high_load: 1 } });
-  assert.match(said, /53 tasks of schedules and follow-ups left out: they come again by rule/);
-  assert.deepEqual([source.kind, source.tasks, source.caused], ["history", 5, 53]);
+  assert.match(said, /54 tasks of schedules and follow-ups left out: they come again by rule/);
+  assert.deepEqual([source.kind, source.tasks, source.caused], ["history", 5, 54]);
   const [current, other] = policies;
   for (const { figures } of [current, other]) {
-    assert.deepEqual([figures.tasks, figures.completed, figures.unfinished], [58, 58, 0]);
+    assert.deepEqual([figures.tasks, figures.completed, figures.unfinished], [59, 59, 0]);
     assert.deepEqual(figures.schedules.writer, { first_seen: 1, run: 24 });
     assert.equal(figures.lanes["auditor/default"].tasks, 29);
     assert.equal(figures.cost_usd, 5.8, "the costs that were recorded, under every policy");
