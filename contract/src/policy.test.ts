@@ -97,6 +97,14 @@ describe("a policy", () => {
     ["a share above 1", { budget: { slow_down_at: 80 } }, "/budget/slow_down_at"],
     ["an unknown way to adapt", { adapt: { by: "speed" } }, "/adapt/by"],
     [
+      "a lead that ends before it begins",
+      { adapt: { ahead_from: 0.3, ahead_full: 0.2 } },
+      "/adapt/ahead_full",
+    ],
+    ["errors that end before they begin", { adapt: { errors_from: 0.6 } }, "/adapt/errors_full"],
+    ["steps that lead nowhere", { adapt: { step: 0 } }, "/adapt/step"],
+    ["intervals shorter than set", { adapt: { longest_interval: 0.5 } }, "/adapt/longest_interval"],
+    [
       "an infinite number",
       { ageing: { boost_per_minute: Number.POSITIVE_INFINITY } },
       "/ageing/boost_per_minute",

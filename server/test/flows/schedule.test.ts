@@ -154,8 +154,33 @@ const wrong: [what: string, schedule: object, path: string][] = [
   ["hours that are none", { every_seconds: 60, hours: [8, 25] }, "/schedule/hours/1"],
   ["hours of no length", { every_seconds: 60, hours: [8, 8] }, "/schedule/hours"],
   ["one hour", { every_seconds: 60, hours: [8] }, "/schedule/hours"],
+  [
+    "hours in which no slot ever begins",
+    { every_seconds: 86_400, hours: [9, 10], time_zone: "Europe/Berlin" },
+    "/schedule/hours",
+  ],
+  ["a source that nobody knows", { every_seconds: 60, source: "topic" }, "/schedule/source"],
+  ["tasks of a slot without a source", { every_seconds: 60, per_slot: 5 }, "/schedule/per_slot"],
+  ["a payload besides a source", { every_seconds: 60, source: "topics", payload: {} }, "/schedule/source"],
   ["an unknown field", { every_seconds: 60, cooldown: 5 }, "/schedule/cooldown"],
 ];
+test("hours that some slot begins in are taken: in winter alone, after days, over midnight", async (t) => {
+  const house = await openTestHouse(t);
+  const schedules = [
+    // Midnight UTC is one o'clock in winter, and two in summer.
+    { every_seconds: 86_400, hours: [1, 2], time_zone: "Europe/Berlin" },
+    { every_seconds: 86_400, hours: [2, 3], time_zone: "Europe/Berlin" },
+    { every_seconds: 90_000, hours: [23, 0] },
+    { every_seconds: 86_400, hours: [22, 6] },
+    { every_seconds: 3600, hours: [9, 10], time_zone: "Australia/Lord_Howe" },
+  ];
+  for (const schedule of schedules) {
+    const { url } = house.workflow("writer");
+    const answer = await house.api("PUT", "/workflows/x", { webhook_url: url, schedule });
+    assert.equal(answer.status, 200, answer.text);
+  }
+});
+
 test("a schedule that means nothing is refused, with the field", async (t) => {
   const house = await openTestHouse(t);
   for (const [what, schedule, path] of wrong) {
