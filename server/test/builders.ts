@@ -51,6 +51,7 @@ export function aLane(waiting: readonly WaitingTask[], over: Partial<LaneView> =
     contentType: "default",
     depth: waiting.length,
     virtualTime: null,
+    waited: false,
     heads: waiting,
     ...over,
   };

@@ -4,7 +4,7 @@ import { largestBatch } from "./adapt.ts";
 import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
-import { charge, laneName, lanesAhead, openShares, type Shares } from "./share.ts";
+import { charge, laneName, lanesAhead, lifts, moveOn, openShares, type Shares, weightOf } from "./share.ts";
 import type { LaneView, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
 
 /** Free slots while a plan is being made; every admission takes one. */
@@ -38,7 +38,6 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
   const { ageing } = snapshot.policy;
   const slots = openSlots(snapshot, occupied);
   let shares = openShares(snapshot);
-  const before = shares;
   let candidates: Candidate[] = [
     ...restarts.map((run) => runCandidate(run, snapshot)),
     ...snapshot.lanes.map((lane) =>
@@ -46,6 +45,7 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
     ),
   ].filter((candidate) => candidate !== null);
   const passedOver = new Set<string>();
+  const left: LaneView[] = [];
   const decisions: Decision[] = [];
   const holds: Hold[] = [];
   while (candidates.length > 0) {
@@ -54,7 +54,9 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
       return gate ? [{ candidate, gate }] : [];
     });
     holds.push(...closed.map(({ candidate, gate }) => holdOf(candidate, gate, passedOver)));
+    left.push(...lanesOf(closed.map(({ candidate }) => candidate)));
     candidates = candidates.filter((candidate) => !closed.some((one) => one.candidate === candidate));
+    shares = moveOn(lanesOf(candidates), shares, snapshot);
     const best = bestOf(candidates, shares, passedOver, snapshot);
     if (!best) break;
     candidates = candidates.filter((candidate) => candidate !== best);
@@ -68,9 +70,12 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
     shares = charge(shares, best.lane, dispatch.taskIds.length, snapshot);
     const next = laneCandidate(rest.lane, rest.waiting, snapshot);
     if (next) candidates.push(next);
-    else if (rest.lane.depth > 0) holds.push(unseenRest(rest.lane));
+    else if (rest.lane.depth > 0) {
+      holds.push(unseenRest(rest.lane));
+      left.push(rest.lane);
+    }
   }
-  return [...decisions, ...movedShares(before, shares, snapshot), ...holds];
+  return [...decisions, ...movedShares(left, shares, snapshot), ...holds];
 }
 
 function openSlots(snapshot: Snapshot, { running, snoozed }: Occupied): Slots {
@@ -101,24 +106,31 @@ function bestOf(
   passedOver: Set<string>,
   snapshot: Snapshot,
 ): Candidate | null {
-  const lanes = candidates.flatMap((candidate) => (candidate.kind === "lane" ? [candidate.lane] : []));
-  const ahead = lanesAhead(lanes, shares, snapshot);
+  const ahead = lanesAhead(lanesOf(candidates), shares, snapshot);
   for (const name of ahead) passedOver.add(name);
   const entitled = candidates.filter((c) => c.kind === "run" || !ahead.has(laneName(c.lane)));
   return entitled.reduce<Candidate | null>((a, b) => (a === null || b.score > a.score ? b : a), null);
 }
 
-function movedShares(before: Shares, after: Shares, snapshot: Snapshot): Share[] {
-  const moved = snapshot.lanes.filter(
-    (lane) => after.lanes.get(laneName(lane)) !== before.lanes.get(laneName(lane)),
-  );
-  if (moved.length === 0) return [];
-  const lanes = moved.map(({ workflowType, contentType }) => ({
-    workflowType,
-    contentType,
-    virtualTime: after.lanes.get(laneName({ workflowType, contentType })) as number,
-  }));
-  return [{ kind: "share", systemTime: after.systemTime, lanes }];
+function lanesOf(candidates: readonly Candidate[]): LaneView[] {
+  return candidates.flatMap((candidate) => (candidate.kind === "lane" ? [candidate.lane] : []));
+}
+
+/** Where the lanes stand now: those that moved, and those that have begun or ceased to wait. */
+function movedShares(left: readonly LaneView[], shares: Shares, snapshot: Snapshot): Share[] {
+  const lifted = lifts(left, shares, snapshot);
+  const waiting = new Set(left.map(laneName));
+  const lanes = snapshot.lanes.flatMap((lane) => {
+    const { workflowType, contentType } = lane;
+    const virtualTime = (shares.lanes.get(laneName(lane)) as number) + (lifted.get(workflowType) ?? 0);
+    const waits = waiting.has(laneName(lane));
+    const changed = virtualTime !== lane.virtualTime || waits !== lane.waited;
+    return changed && weightOf(lane, snapshot) > 0 ? [{ workflowType, contentType, virtualTime, waits }] : [];
+  });
+  const { systemTime } = shares;
+  if (lanes.length === 0 && systemTime === snapshot.virtualTime) return [];
+  const missed = [...lifted].map(([workflowType, by]) => ({ workflowType, by }));
+  return [{ kind: "share", systemTime, lanes, lifts: missed }];
 }
 
 function takeSlot(slots: Slots, candidate: Candidate): void {

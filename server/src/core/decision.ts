@@ -182,11 +182,13 @@ export interface Hold {
   tasks: number;
 }
 
-/** Where the lanes stand after this plan's dispatches; only those that moved. */
+/** Where the lanes stand after this plan's dispatches; only those that moved, or whose waiting has begun or ended. */
 export interface Share {
   kind: "share";
   systemTime: number;
-  lanes: readonly { workflowType: string; contentType: string; virtualTime: number }[];
+  lanes: readonly { workflowType: string; contentType: string; virtualTime: number; waits: boolean }[];
+  /** Workflows whose other lanes, those that have nothing waiting, move forward with them. */
+  lifts: readonly { workflowType: string; by: number }[];
 }
 
 export type Decision =

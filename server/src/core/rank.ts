@@ -2,6 +2,7 @@
 import type { Policy } from "@master-orchestrator/contract";
 
 const MS_PER_MINUTE = 60_000;
+const HIGHEST_PRIORITY = 100;
 /** The last moment that a date can name. */
 const END_OF_TIME_MS = 8.64e15;
 
@@ -53,6 +54,30 @@ export function aheadUntil(
   let agedFromMs = Math.ceil(nowMs - ageToReach(own, priority, ageing)) + 1;
   while (!goesBefore(agedFromMs)) agedFromMs -= 1;
   return agedFromMs;
+}
+
+/**
+ * The latest moment from which a waiting task of another `priority` may count its age (epoch ms) and be
+ * ahead of `task` now or ever. Younger tasks only fall back (the curve is convex), so for them it is now that
+ * counts; an older one of a lower priority gains until both are boosted, so for it the end counts.
+ */
+export function everAheadUntil(
+  task: { priority: number; agedFromMs: number },
+  priority: number,
+  nowMs: number,
+  ageing: Policy["ageing"],
+): number {
+  if (priority >= task.priority) return Math.max(task.agedFromMs, aheadUntil(task, priority, nowMs, ageing));
+  const headStartMinutes = ((task.priority - priority) * 10) / (1 + ageing.boost_per_minute);
+  return Math.ceil(task.agedFromMs - headStartMinutes * MS_PER_MINUTE);
+}
+
+/** The moment from which no new task of any priority goes before `task` any more (epoch ms). */
+export function overtakenUntil(
+  task: { priority: number; agedFromMs: number },
+  ageing: Policy["ageing"],
+): number {
+  return task.agedFromMs + ageToReach(HIGHEST_PRIORITY * 10, task.priority, ageing);
 }
 
 /** Orders by score, then age, then id: the same input always gives the same order. */

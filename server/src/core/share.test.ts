@@ -9,6 +9,9 @@ import type { LaneView } from "./snapshot.ts";
 const dispatches = (decisions: readonly Decision[]) =>
   decisions.filter((decision): decision is Dispatch => decision.kind === "dispatch");
 
+const sharesOf = (decisions: readonly Decision[]) =>
+  decisions.filter((decision): decision is Share => decision.kind === "share");
+
 const holds = (decisions: readonly Decision[]) => decisions.filter((decision) => decision.kind === "hold");
 
 /** Gives `slots` one after another, each to a batch of one, and counts by lane what they went to. */
@@ -25,7 +28,7 @@ function serve(lanes: LaneView[], slots: number, policy = aPolicy()): Record<str
     });
     const { decisions } = plan(snapshot);
     for (const { contentType } of dispatches(decisions)) served[contentType] = (served[contentType] ?? 0) + 1;
-    for (const share of decisions.filter((d): d is Share => d.kind === "share")) {
+    for (const share of sharesOf(decisions)) {
       systemTime = Math.max(systemTime, share.systemTime);
       for (const lane of share.lanes) times.set(lane.contentType, lane.virtualTime);
     }
@@ -101,6 +104,100 @@ describe("fair shares between lanes", () => {
       lanes: [stuck, ahead],
     });
     assert.equal(dispatches(plan(snapshot).decisions)[0]?.contentType, "ahead");
+  });
+});
+
+describe("what was missed", () => {
+  const BLOCKED = "blocked";
+  const two = (over: object) => ({
+    [WORKFLOW]: aWorkflow(),
+    [BLOCKED]: aWorkflow({ workflowType: BLOCKED, paused: true, ...over }),
+  });
+  const waiting = (contentType: string, virtualTime: number, over: Partial<LaneView> = {}) =>
+    aLane(tasks(50), { contentType, virtualTime, waited: true, ...over });
+
+  it("by a lane that cannot start holds nobody else back: a new lane begins with those that can", () => {
+    const stuck = waiting("stuck", 0, { workflowType: BLOCKED });
+    const lanes = [stuck, waiting("busy", 500), aLane(tasks(50), { contentType: "new" })];
+    const [share] = sharesOf(plan(aSnapshot({ workflows: two({}), virtualTime: 500, lanes })).decisions);
+    const fresh = share?.lanes.find((lane) => lane.contentType === "new");
+    assert.ok((fresh?.virtualTime ?? 0) >= 500, JSON.stringify(share));
+  });
+
+  it("by a workflow is a credit of four full batches; its lanes move forward together, the idle ones too", () => {
+    const lanes = [
+      waiting("first", 3, { workflowType: BLOCKED }),
+      waiting("second", 8, { workflowType: BLOCKED }),
+      waiting("busy", 500),
+    ];
+    const [share] = sharesOf(plan(aSnapshot({ workflows: two({}), virtualTime: 500, lanes })).decisions);
+    const stands = new Map(share?.lanes.map((lane) => [lane.contentType, lane.virtualTime]));
+    const credit = 4 * 10;
+    assert.equal(
+      share?.systemTime,
+      520,
+      "the busy lane was given three batches; before the last it stood there",
+    );
+    assert.deepEqual([stands.get("first"), stands.get("second")], [520 - credit, 525 - credit]);
+    assert.deepEqual(share?.lifts, [{ workflowType: BLOCKED, by: 520 - credit - 3 }]);
+  });
+
+  it("within the credit stays as it is", () => {
+    const lanes = [waiting("first", 495, { workflowType: BLOCKED }), waiting("busy", 500)];
+    const [share] = sharesOf(plan(aSnapshot({ workflows: two({}), virtualTime: 500, lanes })).decisions);
+    assert.deepEqual(share?.lifts, []);
+  });
+
+  it("by a lane that kept waiting counts against its own workflow's others, however urgent they are", () => {
+    const patient = waiting("patient", 100, { heads: tasks(50, { priority: 0 }) });
+    const urgent = waiting("urgent", 120, { heads: tasks(50, { priority: 100 }) });
+    const policy = aPolicy({ concurrency: { total: 1 } });
+    const decide = (virtualTime: number) =>
+      dispatches(plan(aSnapshot({ policy, virtualTime, lanes: [patient, urgent] })).decisions)[0];
+    // The system has gone on while their workflow was at its limit.
+    for (const virtualTime of [100, 130]) assert.equal(decide(virtualTime)?.contentType, "patient");
+  });
+
+  it("by a new lane is nothing: it begins beside those of its workflow that kept waiting", () => {
+    const lanes = [waiting("old", 470), aLane([aTask({ priority: 100 })], { contentType: "new" })];
+    const policy = aPolicy({ concurrency: { total: 1 } });
+    const { decisions } = plan(aSnapshot({ policy, virtualTime: 500, lanes }));
+    assert.equal(dispatches(decisions)[0]?.contentType, "new");
+  });
+});
+
+describe("a weight", () => {
+  it("that was raised counts at once, however far ahead the old one has brought its lane", () => {
+    const raised = aLane(tasks(50, { priority: 100 }), {
+      contentType: "raised",
+      virtualTime: 1e6,
+      waited: true,
+    });
+    const other = aLane(tasks(50), { contentType: "other", virtualTime: 0, waited: true });
+    const [share] = sharesOf(plan(aSnapshot({ lanes: [raised, other] })).decisions);
+    const stands = share?.lanes.find((lane) => lane.contentType === "raised");
+    assert.ok((stands?.virtualTime ?? 0) <= 20 + 10, JSON.stringify(stands));
+  });
+});
+
+describe("a share", () => {
+  it("says which lanes were left waiting, and when they no longer are", () => {
+    const left = aLane(tasks(50), { contentType: "left" });
+    const emptied = aLane([aTask({ priority: 100 })], {
+      contentType: "emptied",
+      virtualTime: 0,
+      waited: true,
+    });
+    const policy = aPolicy({ concurrency: { total: 2 } });
+    const [share] = sharesOf(plan(aSnapshot({ policy, lanes: [left, emptied] })).decisions);
+    const waits = Object.fromEntries((share?.lanes ?? []).map((lane) => [lane.contentType, lane.waits]));
+    assert.deepEqual(waits, { left: true, emptied: false });
+  });
+
+  it("is not decided anew where nothing has moved", () => {
+    const lanes = [aLane(tasks(5), { virtualTime: 7, waited: true })];
+    const snapshot = aSnapshot({ lanes, virtualTime: 7, running: { [WORKFLOW]: 3 } });
+    assert.deepEqual(sharesOf(plan(snapshot).decisions), []);
   });
 });
 

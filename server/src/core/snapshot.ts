@@ -121,8 +121,10 @@ export interface LaneView {
   contentType: string;
   /** Waiting tasks; counted only up to a bound, so never exact above the policy's thresholds. */
   depth: number;
-  /** How far it has come by what it was given; null before its first dispatch. */
+  /** How far it has come by what it was given; null before a cycle has seen it. */
   virtualTime: number | null;
+  /** Tasks of it were left waiting by the last cycle: it has not been idle. */
+  waited: boolean;
   /** The oldest tasks of each priority level; any monotone ageing curve has its best among them. */
   heads: readonly WaitingTask[];
 }

@@ -12,6 +12,7 @@ import type {
   TaskChange,
 } from "#core/decision.ts";
 import { DELIVERY_LOST_AFTER_MS, isSnoozed, isWorking } from "#core/folding.ts";
+import { laneName } from "#core/share.ts";
 import type { Run } from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
 import { dayOf, isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
@@ -237,10 +238,12 @@ function putRun(rows: Rows, run: Run): void {
   rows.dueRuns.set(run.executionId, run.dueAtMs);
 }
 
-function moveLanes(rows: Rows, { systemTime, lanes }: Share): void {
+function moveLanes(rows: Rows, { systemTime, lanes, lifts }: Share): void {
   rows.virtualTime = Math.max(rows.virtualTime, systemTime);
-  for (const { workflowType, contentType, virtualTime } of lanes)
-    rows.waiting.setVirtualTime(workflowType, contentType, virtualTime);
+  const named = new Set(lanes.map(laneName));
+  for (const { workflowType, by } of lifts) rows.waiting.lift(workflowType, by, named);
+  for (const { workflowType, contentType, virtualTime, waits } of lanes)
+    rows.waiting.stand(workflowType, contentType, { virtualTime, waited: waits });
 }
 
 function finishCycle(rows: Rows, cycleId: string): void {

@@ -12,7 +12,11 @@ export interface Waiting {
   remove(task: QueuedTask): void;
   /** Waiting tasks of a lane. */
   depth(workflowType: string, contentType: string): number;
-  setVirtualTime(workflowType: string, contentType: string, virtualTime: number): void;
+  virtualTime(workflowType: string, contentType: string): number | null;
+  /** Where a lane stands among the others from now on. */
+  stand(workflowType: string, contentType: string, at: Pick<LaneView, "virtualTime" | "waited">): void;
+  /** Moves every lane of a workflow forward that has a virtual time and is not named. */
+  lift(workflowType: string, by: number, except: ReadonlySet<string>): void;
   /** Lanes with waiting tasks in the store's order, of each level no more than `room` tasks of its workflow. */
   lanes(room: (workflowType: string) => number): LaneView[];
 }
@@ -28,6 +32,7 @@ interface Lane {
   contentType: string;
   depth: number;
   virtualTime: number | null;
+  waited: boolean;
   levels: Level[];
 }
 
@@ -38,7 +43,15 @@ export function openWaiting(): Waiting {
     const name = `${workflowType}/${contentType}`;
     const known = lanes.get(name);
     if (known) return known;
-    const lane: Lane = { name, workflowType, contentType, depth: 0, virtualTime: null, levels: [] };
+    const lane: Lane = {
+      name,
+      workflowType,
+      contentType,
+      depth: 0,
+      virtualTime: null,
+      waited: false,
+      levels: [],
+    };
     lanes.set(name, lane);
     inOrder = [...lanes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     return lane;
@@ -61,16 +74,24 @@ export function openWaiting(): Waiting {
       lane.depth -= 1;
     },
     depth: (workflowType, contentType) => laneOf(workflowType, contentType).depth,
-    setVirtualTime(workflowType, contentType, virtualTime) {
-      laneOf(workflowType, contentType).virtualTime = virtualTime;
+    virtualTime: (workflowType, contentType) => laneOf(workflowType, contentType).virtualTime,
+    stand(workflowType, contentType, at) {
+      Object.assign(laneOf(workflowType, contentType), at);
+    },
+    lift(workflowType, by, except) {
+      for (const lane of inOrder) {
+        if (lane.workflowType !== workflowType || lane.virtualTime === null || except.has(lane.name))
+          continue;
+        lane.virtualTime += by;
+      }
     },
     lanes: (room) =>
       inOrder
         .filter((lane) => lane.depth > 0)
-        .map(({ workflowType, contentType, depth, virtualTime, levels }) => {
+        .map(({ workflowType, contentType, depth, virtualTime, waited, levels }) => {
           const perLevel = room(workflowType);
           const heads = levels.flatMap(({ tasks }) => tasks.slice(0, perLevel));
-          return { workflowType, contentType, depth, virtualTime, heads };
+          return { workflowType, contentType, depth, virtualTime, waited, heads };
         }),
   };
 }

@@ -50,6 +50,8 @@ export interface World {
   nextSlotMs(): number | null;
   /** How many tasks wait in a lane. */
   depth(workflowType: string, contentType: string): number;
+  /** Where a lane stands in virtual time; null before a cycle has seen it. */
+  virtualTimeOf(lane: { workflowType: string; contentType: string }): number | null;
   /** The tasks that a live run carries. */
   tasksOf(executionId: string): string[];
 }
@@ -94,6 +96,7 @@ export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldPart
       return next === null || next > world.schedulesUntilMs ? null : next;
     },
     depth: (workflowType, contentType) => world.waiting.depth(workflowType, contentType),
+    virtualTimeOf: ({ workflowType, contentType }) => world.waiting.virtualTime(workflowType, contentType),
     tasksOf: (executionId) => [...(world.carried.get(executionId) ?? [])],
   };
   return world;

@@ -15,6 +15,7 @@ import {
   nextDue,
   takeTick,
   updateHolds,
+  updateShares,
 } from "./cycles.ts";
 import { recordCallback } from "./facts.ts";
 
@@ -155,5 +156,32 @@ describe("the record of cycles", () => {
     assert.deepEqual(await listCycles(db, { limit: 10, trigger: "wake" }), [written[1]]);
     assert.deepEqual(await cycleById(db, written[0]!.cycleId), written[0]);
     assert.equal(await cycleById(db, randomUUID()), null);
+  });
+});
+
+describe("shares", () => {
+  it("keep where the lanes stand; a workflow that is moved forward takes its idle lanes along", async (t) => {
+    const { db } = await openStore(t);
+    const lane = (contentType: string, virtualTime: number, waits: boolean) => {
+      return { workflowType: WORKFLOW, contentType, virtualTime, waits };
+    };
+    const share = { kind: "share" as const, systemTime: 5, lifts: [] };
+    await updateShares(db, { ...share, lanes: [lane("a", 1, true), lane("b", 2, false)] });
+    const other = { ...lane("c", 3, true), workflowType: "other" };
+    const lifts = [{ workflowType: WORKFLOW, by: 10 }];
+    await updateShares(db, { ...share, systemTime: 4, lanes: [lane("a", 11, true), other], lifts });
+    const { rows } = await db.query(
+      "select content_type, virtual_time, waits from lanes order by content_type",
+    );
+    assert.deepEqual(
+      rows.map((row) => Object.values(row)),
+      [
+        ["a", 11, true],
+        ["b", 12, false],
+        ["c", 3, true],
+      ],
+    );
+    const system = await db.query("select virtual_time from orchestrator");
+    assert.equal(system.rows[0]?.virtual_time, 5, "it never falls");
   });
 });

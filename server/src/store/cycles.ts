@@ -80,19 +80,29 @@ export async function updateHolds(
   await Promise.all([ended, begun]);
 }
 
-/** Keeps where the lanes stand in virtual time. */
+/** Keeps where the lanes stand in virtual time, in one statement. */
 export async function updateShares(tx: Queryable, share: Share): Promise<void> {
   await tx.query(
-    `with system as (update orchestrator set virtual_time = greatest(virtual_time, $4))
-     insert into lanes (workflow_type, content_type, virtual_time)
-     select * from unnest($1::text[], $2::text[], $3::float8[])
+    `with moved as (
+       select * from unnest($2::text[], $3::text[], $4::float8[], $5::bool[])
+         as m (workflow_type, content_type, virtual_time, waits)),
+     system as (update orchestrator set virtual_time = greatest(virtual_time, $1)),
+     lifted as (
+       update lanes l set virtual_time = l.virtual_time + lift.by, updated_at = orchestrator_now()
+         from unnest($6::text[], $7::float8[]) as lift (workflow_type, by)
+        where l.workflow_type = lift.workflow_type
+          and (l.workflow_type, l.content_type) not in (select workflow_type, content_type from moved))
+     insert into lanes (workflow_type, content_type, virtual_time, waits) select * from moved
      on conflict (workflow_type, content_type) do update
-       set virtual_time = excluded.virtual_time, updated_at = orchestrator_now()`,
+       set virtual_time = excluded.virtual_time, waits = excluded.waits, updated_at = orchestrator_now()`,
     [
+      share.systemTime,
       share.lanes.map((lane) => lane.workflowType),
       share.lanes.map((lane) => lane.contentType),
       share.lanes.map((lane) => lane.virtualTime),
-      share.systemTime,
+      share.lanes.map((lane) => lane.waits),
+      share.lifts.map((lift) => lift.workflowType),
+      share.lifts.map((lift) => lift.by),
     ],
   );
 }

@@ -302,7 +302,7 @@ async function readLanes(
               coalesce(max(room.tasks), 1) as room
          from level left join unnest($1::text[], $2::int[]) as room (workflow_type, tasks) using (workflow_type)
         group by workflow_type, content_type)
-     select lane.workflow_type, lane.content_type, lanes.virtual_time,
+     select lane.workflow_type, lane.content_type, lanes.virtual_time, coalesce(lanes.waits, false) as waits,
             (select count(*) from (
                select 1 from tasks t where t.status = 'queued' and t.workflow_type = lane.workflow_type
                   and t.content_type = lane.content_type
@@ -323,6 +323,7 @@ async function readLanes(
     contentType: row.content_type,
     depth: row.depth,
     virtualTime: row.virtual_time,
+    waited: row.waits,
     heads: row.heads,
   }));
 }
