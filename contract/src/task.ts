@@ -77,6 +77,12 @@ export const Hold = z
   .meta({ id: "Hold" });
 export type Hold = z.infer<typeof Hold>;
 
+/** The same for errors that differ only in numbers, ids, quoted values, paths, addresses, times. */
+export const Fingerprint = z
+  .string()
+  .regex(/^([0-9a-f]{16}|unknown)$/, "must be 16 hexadecimal digits, or unknown")
+  .meta({ example: "010259bd93420d37", description: "Names one kind of error; unknown for errors of old" });
+
 export const TaskError = z
   .object({
     execution_id: Uuid,
@@ -85,6 +91,7 @@ export const TaskError = z
     code: z.string(),
     message: z.string(),
     stack_trace: z.string().nullable(),
+    fingerprint: Fingerprint,
   })
   .meta({ id: "TaskError" });
 
@@ -170,35 +177,3 @@ export const Explanation = z
   })
   .meta({ id: "Explanation" });
 export type Explanation = z.infer<typeof Explanation>;
-
-export const DeadLetterQuery = PageQuery.extend({
-  workflow_type: WorkflowType.optional(),
-  content_type: ContentType.optional(),
-});
-export const DeadLetterList = z
-  .object({
-    dead_letters: z.array(TaskSummary.extend({ errors: z.array(TaskError) })),
-    next_cursor: NextCursor,
-  })
-  .meta({ id: "DeadLetterList" });
-
-export const RedriveBody = z
-  .strictObject({
-    task_ids: z.array(Uuid).min(1).max(MAX_TASKS_PER_REQUEST).optional(),
-    filter: z
-      .strictObject({
-        workflow_type: WorkflowType.optional(),
-        content_type: ContentType.optional(),
-        from: Timestamp.optional(),
-        to: Timestamp.optional(),
-      })
-      .optional(),
-    dry_run: z.boolean().default(false),
-  })
-  .refine((body) => (body.task_ids === undefined) !== (body.filter === undefined), {
-    message: "give either task_ids or filter",
-  })
-  .meta({ id: "RedriveBody" });
-export const RedriveAnswer = z
-  .object({ dry_run: z.boolean(), count: z.int(), task_ids: z.array(Uuid) })
-  .meta({ id: "RedriveAnswer" });

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { z } from "zod";
+import { RedriveBody } from "./dead-letter.ts";
 import { didYouMean, type FieldProblem, PROBLEM_CODES, Problem } from "./problem.ts";
-import { EnqueueBody, RedriveBody } from "./task.ts";
+import { EnqueueBody } from "./task.ts";
 import { fieldProblems, validate } from "./validate.ts";
 import { WorkflowSettings } from "./workflow.ts";
 

@@ -16,6 +16,7 @@ import type { Route } from "#http/route.ts";
 import { apiKeyRoutes } from "#http/routes/api-keys.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
+import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
 import { executionRoutes } from "#http/routes/executions.ts";
@@ -233,6 +234,7 @@ function buildRoutes(foundation: Foundation): Route[] {
   const requests = { db, recorder, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
   return [
     ...taskRoutes(requests),
+    ...deadLetterRoutes(requests),
     ...executionRoutes(requests),
     ...attemptRoutes({ db, recorder, wake, nowMs: clock.nowMs }),
     ...orchestratorRoutes({

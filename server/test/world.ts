@@ -7,8 +7,8 @@ import { deepFrozen, NOW } from "./builders.ts";
 
 export { isLive, type World, type WorldTask } from "#simulate/world.ts";
 
-/** A world without any task, under one policy. */
-export function aWorld(policy: Policy, workflows: Record<string, WorkflowView>): World {
-  const decide = (snapshot: Parameters<typeof plan>[0]) => plan(deepFrozen(structuredClone(snapshot)));
-  return openWorld({ policy, workflows, nowMs: NOW, decide });
+/** A world without any task, under one policy; `decide` stands for `plan` where a test looks on. */
+export function aWorld(policy: Policy, workflows: Record<string, WorkflowView>, decide = plan): World {
+  const untouched: typeof plan = (snapshot) => decide(deepFrozen(structuredClone(snapshot)));
+  return openWorld({ policy, workflows, nowMs: NOW, decide: untouched });
 }

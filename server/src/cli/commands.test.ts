@@ -187,7 +187,7 @@ test("every action reaches its address", async (t) => {
     changed_at: "2026-12-01T08:00:00Z",
   };
   const answers: Record<string, unknown> = {
-    "/api/v1/dead-letters/redrive": { dry_run: true, count: 1, task_ids: [taskId(1)] },
+    "/api/v1/dead-letters/redrive": { dry_run: true, count: 1, left: 0, task_ids: [taskId(1)], ignored: [] },
     "/api/v1/api-keys": { key_id: "k1", key: "mo_k1_secret" },
     "/api/v1/executions/e/replay": {
       execution_id: taskId(5),
@@ -213,6 +213,14 @@ test("every action reaches its address", async (t) => {
     [
       "dead-letters redrive --workflow w",
       ["POST", "/api/v1/dead-letters/redrive", { filter: { workflow_type: "w" }, dry_run: false }],
+    ],
+    [
+      "dead-letters redrive --fingerprint 010259bd93420d37 --dry-run",
+      [
+        "POST",
+        "/api/v1/dead-letters/redrive",
+        { filter: { fingerprint: "010259bd93420d37" }, dry_run: true },
+      ],
     ],
     [
       "policy set p.json --comment why",
@@ -280,6 +288,15 @@ test("the views of the orchestrator read well", async (t) => {
       dead_letters: [{ ...summary, errors: [{ at, message: "no model" }] }],
       next_cursor: null,
     },
+    "/api/v1/dead-letters/groups": {
+      groups: [
+        {
+          ...{ fingerprint: "010259bd93420d37", code: "failed", message: "no paper", task_id: taskId(1) },
+          ...{ workflow_types: ["a", "b"], count: 1234, first_seen: at, last_seen: at },
+        },
+      ],
+      next_cursor: null,
+    },
     "/api/v1/policy/history": {
       versions: [{ version: 2, changed_at: at, changed_by: "Ada", comment: "calm" }],
       next_cursor: null,
@@ -298,6 +315,7 @@ test("the views of the orchestrator read well", async (t) => {
     [`cycles show ${taskId(3)}`, /backoff\s+retries in 30s[\s\S]*"dispatch"/],
     ["dead-letters", /30s ago\s+no model/],
     ["policy history", /2\s+30s ago\s+Ada\s+calm/],
+    ["dead-letters groups", /010259bd93420d37 +1234 +30s ago +30s ago +a, b +failed: no paper/],
     ["keys list", /k1\s+worker\s+expired 30s ago\s+30s ago\s+ci/],
   ] as const) {
     const outcome = await command(t, stub.url, line.split(" "));

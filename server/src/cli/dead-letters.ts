@@ -1,5 +1,5 @@
 /** Owns `orchestrator dead-letters …`: what waits for a person, and sending it back. Never lists other tasks. */
-import type { DeadLetterList, RedriveAnswer } from "@master-orchestrator/contract";
+import type { DeadLetterGroup, DeadLetterList, RedriveAnswer } from "@master-orchestrator/contract";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { UsageError } from "./failure.ts";
@@ -8,15 +8,16 @@ import { type Options, type Session, type Shell, withAction } from "./session.ts
 import { ago, counted, plain } from "./text.ts";
 
 type DeadLetter = z.infer<typeof DeadLetterList>["dead_letters"][number];
+type Group = z.infer<typeof DeadLetterGroup>;
 
 const MOST_NAMED = 50;
 
 /** Registers the group. */
 export function addDeadLetters(program: Command, shell: Shell): void {
   const group = addGroup(program, "dead-letters", "tasks that are out of attempts, and sending them back");
-  withPaging(addListing(group, shell, "list dead letters with their last error", list))
-    .option("--workflow <type>", "of one workflow")
-    .option("--content-type <type>", "of one content type");
+  withFilter(withPaging(addListing(group, shell, "list dead letters with their last error", list)));
+  const groupsCommand = group.command("groups").description("count them by the kind of their last error");
+  withAction(withFilter(withPaging(groupsCommand)), shell, groups);
   const redriveCommand = group
     .command("redrive")
     .description("send dead letters back into the queue: those named, or all that match")
@@ -24,27 +25,24 @@ export function addDeadLetters(program: Command, shell: Shell): void {
       ...ids,
       id,
     ])
-    .option("--workflow <type>", "all of one workflow")
-    .option("--content-type <type>", "all of one content type")
-    .option("--from <time>", "all that were created at or after")
-    .option("--to <time>", "all that were created before")
     .option("--dry-run", "only say which");
-  withAction(redriveCommand, shell, redrive);
+  withAction(withFilter(redriveCommand), shell, redrive);
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option("--workflow <type>", "of one workflow")
+    .option("--content-type <type>", "of one content type")
+    .option("--fingerprint <fingerprint>", "whose last error is of this kind (see dead-letters groups)")
+    .option("--from <time>", "that died at or after (2026-12-01T09:00:00Z, 2h, 7d)")
+    .option("--to <time>", "that died before");
 }
 
 async function list(session: Session, _args: string[], options: Options): Promise<undefined> {
   const now = session.terminal.now();
-  const query = {
-    workflow_type: options.workflow as string | undefined,
-    content_type: options.contentType as string | undefined,
-  };
-  const letters = await fetchList<DeadLetter>(
-    session,
-    "/api/v1/dead-letters",
-    "dead_letters",
-    query,
-    options,
-  );
+  const query = filterOf(options, now);
+  const path = "/api/v1/dead-letters";
+  const letters = await fetchList<DeadLetter>(session, path, "dead_letters", query, options);
   const layout = [
     { title: "TASK", value: (each: DeadLetter) => each.task_id },
     {
@@ -53,10 +51,26 @@ async function list(session: Session, _args: string[], options: Options): Promis
       shrinks: true,
     },
     { title: "FAILED", value: (each: DeadLetter) => each.failures, right: true },
+    { title: "FINGERPRINT", value: (each: DeadLetter) => each.fingerprint },
     { title: "LAST", value: (each: DeadLetter) => ago(each.errors.at(-1)?.at, now) },
     { title: "LAST ERROR", value: (each: DeadLetter) => each.errors.at(-1)?.message, shrinks: true },
   ];
   showList(session, letters, layout, "no dead letters");
+}
+
+async function groups(session: Session, _args: string[], options: Options): Promise<undefined> {
+  const now = session.terminal.now();
+  const path = "/api/v1/dead-letters/groups";
+  const found = await fetchList<Group>(session, path, "groups", filterOf(options, now), options);
+  const layout = [
+    { title: "FINGERPRINT", value: (each: Group) => each.fingerprint },
+    { title: "COUNT", value: (each: Group) => each.count, right: true },
+    { title: "FIRST", value: (each: Group) => ago(each.first_seen, now) },
+    { title: "LAST", value: (each: Group) => ago(each.last_seen, now) },
+    { title: "WORKFLOWS", value: (each: Group) => each.workflow_types.join(", "), shrinks: true },
+    { title: "ERROR", value: (each: Group) => `${each.code}: ${each.message}`, shrinks: true },
+  ];
+  showList(session, found, layout, "no dead letters");
 }
 
 async function redrive(session: Session, _args: string[], options: Options): Promise<undefined> {
@@ -66,7 +80,7 @@ async function redrive(session: Session, _args: string[], options: Options): Pro
   if ((taskIds === undefined) === !filtered) {
     throw new UsageError(
       "redrive what?",
-      "give either --task (many times), or --workflow, --content-type, --from, --to",
+      "give either --task (many times), or --workflow, --content-type, --fingerprint, --from, --to",
     );
   }
   const dryRun = options.dryRun === true;
@@ -82,6 +96,8 @@ async function redrive(session: Session, _args: string[], options: Options): Pro
     for (const id of answer.task_ids.slice(0, MOST_NAMED)) session.screen.line(`  ${plain(id)}`);
     if (answer.task_ids.length > MOST_NAMED)
       session.screen.line(`  … and ${answer.task_ids.length - MOST_NAMED} more`);
+    if (answer.left > 0) session.screen.remark(`${counted(answer.left, "more task")} match: ask again`);
+    for (const id of answer.ignored) session.screen.remark(`${plain(id)} is no dead letter`);
   });
 }
 
@@ -89,6 +105,7 @@ function filterOf(options: Options, nowMs: number): Record<string, string | unde
   return {
     workflow_type: options.workflow as string | undefined,
     content_type: options.contentType as string | undefined,
+    fingerprint: options.fingerprint as string | undefined,
     ...timeRange(options, nowMs),
   };
 }

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Policy } from "@master-orchestrator/contract";
-import { openWorld, type World, type WorldTask } from "#simulate/world.ts";
 import { watchBounds } from "#test/bound-watch.ts";
-import { aCallback, aPolicy, aWorkflow, NOW, SECOND } from "#test/builders.ts";
+import { aCallback, aPolicy, aWorkflow, SECOND } from "#test/builders.ts";
 import { type Chance, chance } from "#test/chance.ts";
+import { aWorld, type World, type WorldTask } from "#test/world.ts";
 import { boundOf, boundSeconds } from "./bound.ts";
 import { plan } from "./plan.ts";
 import type { Competition } from "./share.ts";
@@ -221,7 +221,7 @@ function fight(setting: Setting, random: Chance) {
     watching.with?.look(snapshot, () => random.maybe(0.2));
     return plan(snapshot);
   };
-  const world = openWorld({ policy, workflows: setting.workflows, nowMs: NOW, decide });
+  const world = aWorld(policy, setting.workflows, decide);
   const watch = watchBounds(world, setting.lanes);
   watching.with = watch;
   const results: { atMs: number; run: Run }[] = [];

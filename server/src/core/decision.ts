@@ -25,6 +25,8 @@ export interface TaskChange {
   actor: string;
   failures?: number;
   dueAtMs?: number;
+  /** From when it counts its age; else that stays, so that waiting counts in full. */
+  agedFromMs?: number;
   runsAlone?: boolean;
   /** The task leaves its execution and goes back to the queue, or has ended. */
   leaves?: boolean;

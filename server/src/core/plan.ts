@@ -169,6 +169,8 @@ function redriven(task: NamedTask, actor: string, nowMs: number): TaskChange {
     actor,
     failures: 0,
     dueAtMs: nowMs,
+    // Else a thousand of last week would go before everything of today.
+    agedFromMs: nowMs,
     runsAlone: true,
   };
 }

@@ -1,23 +1,54 @@
-/** Pages of lists: a cursor is the last id of the page before, opaque to the caller. */
+/** Pages of lists: a cursor is where the page before ended, opaque to the caller and good for that one list alone. */
+import { createHash } from "node:crypto";
 import { Problem } from "@master-orchestrator/contract";
+import { canonicalJson } from "#core/canonical.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** The id that a cursor stands for. Throws `validation_failed` for one that this list never gave. */
-export function readCursor(list: string, cursor: string | undefined): string | undefined {
-  if (cursor === undefined) return undefined;
-  const [name, id] = Buffer.from(cursor, "base64url").toString("utf8").split(":");
-  if (name === list && id !== undefined && UUID.test(id)) return id;
-  throw new Problem(
-    "validation_failed",
-    "query/cursor: this list never gave this cursor",
-    "Use next_cursor of the page before, as it is; leave it out for the first page.",
-    { errors: [{ path: "query/cursor", message: "this list never gave this cursor" }] },
-  );
+export interface Pages {
+  /** The position that a cursor stands for. Throws `validation_failed` for one that this list never gave. */
+  after(): string | undefined;
+  /** The cursor of the next page; null without `more`: unless told, there may be more if `rows` fill this one. */
+  next<T>(rows: readonly T[], positionOf: (row: T) => string, more?: boolean): string | null;
 }
 
-/** The cursor of the next page: null if `rows` did not fill this one. */
-export function nextCursor<T>(list: string, rows: readonly T[], limit: number, idOf: (row: T) => string) {
-  const last = rows.at(-1);
-  return last && rows.length === limit ? Buffer.from(`${list}:${idOf(last)}`).toString("base64url") : null;
+/**
+ * The pages of a list under one filter: `query` as the caller gave it. A cursor of another list or of
+ * another filter is refused, since its place means nothing here. `position` is what a place looks like.
+ */
+export function pagesOf(
+  list: string,
+  query: { limit: number; cursor?: string | undefined },
+  position = UUID,
+): Pages {
+  const { limit, cursor, ...filter } = query;
+  const scope = createHash("sha256")
+    .update(`${list} ${canonicalJson(filter)}`)
+    .digest("base64url")
+    .slice(0, 8);
+  const write = (place: string) => Buffer.from(`${list}:${scope}:${place}`).toString("base64url");
+  return {
+    after() {
+      if (cursor === undefined) return undefined;
+      const [name, given, ...rest] = Buffer.from(cursor, "base64url").toString("utf8").split(":");
+      const place = rest.join(":");
+      if (name === list && given !== scope) throw refused("belongs to this list with another filter");
+      const own = name === list && position.test(place) && write(place) === cursor;
+      if (!own) throw refused("this list never gave this cursor");
+      return place;
+    },
+    next(rows, positionOf, more = rows.length === limit) {
+      const last = rows.at(-1);
+      return last !== undefined && more ? write(positionOf(last)) : null;
+    },
+  };
+}
+
+function refused(message: string): Problem {
+  return new Problem(
+    "validation_failed",
+    `query/cursor: ${message}`,
+    "Use next_cursor of the page before, as it is and with the same filters; leave it out for the first page.",
+    { errors: [{ path: "query/cursor", message }] },
+  );
 }

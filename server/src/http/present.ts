@@ -36,6 +36,7 @@ export function taskError(row: TaskErrorRow) {
     code: row.code,
     message: row.message,
     stack_trace: row.stackTrace,
+    fingerprint: row.fingerprint,
   };
 }
 

@@ -122,6 +122,7 @@ function change(rows: Rows, taskChange: TaskChange): void {
   if (task.bySchedule && isOver(task) !== wasOver) moveScheduled(rows, task, wasOver ? 1 : -1);
   task.failures = taskChange.failures ?? task.failures;
   task.dueAtMs = taskChange.dueAtMs ?? task.dueAtMs;
+  task.agedFromMs = taskChange.agedFromMs ?? task.agedFromMs;
   task.runsAlone = taskChange.runsAlone ?? task.runsAlone;
   if (taskChange.leaves && task.executionId !== null) {
     rows.carried.get(task.executionId)?.delete(task.taskId);

@@ -1,7 +1,8 @@
 /** Carries out a plan: every change of state, in sets, in the cycle's own transaction. Decides nothing. */
 import { MASTER } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
-import type { Advance, Decision, FinishCycle, TaskChange } from "#core/decision.ts";
+import type { Advance, Decision, Failure, FinishCycle, TaskChange } from "#core/decision.ts";
+import { fingerprintOf } from "#core/fingerprint.ts";
 import { holdsByLane, snapshotRecord } from "#core/record.ts";
 import type { Snapshot } from "#core/snapshot.ts";
 import { updateAdvanced } from "./apply-advance.ts";
@@ -102,12 +103,14 @@ async function updateTasks(tx: Queryable, changes: readonly TaskChange[], nowMs:
         status = c.to_status,
         failures = coalesce(c.failures, t.failures),
         due_at = coalesce(c.due_at, t.due_at),
+        aged_from = coalesce(c.aged_from, t.aged_from),
         runs_alone = coalesce(c.runs_alone, t.runs_alone),
         execution_id = case when c.leaves then null else t.execution_id end,
         result = coalesce(c.result, t.result),
+        error_fingerprint = coalesce(c.fingerprint, t.error_fingerprint),
         completed_at = case when c.to_status in ('completed', 'dead_lettered', 'cancelled') then $2::timestamptz end
        from jsonb_to_recordset($1::jsonb) as c (task_id uuid, from_status text, to_status text, failures int,
-              due_at timestamptz, runs_alone boolean, leaves boolean, result jsonb)
+              due_at timestamptz, aged_from timestamptz, runs_alone boolean, leaves boolean, result jsonb, fingerprint text)
       where t.task_id = c.task_id and t.status = c.from_status`,
     [
       JSON.stringify(
@@ -117,9 +120,11 @@ async function updateTasks(tx: Queryable, changes: readonly TaskChange[], nowMs:
           to_status: change.to,
           failures: change.failures,
           due_at: change.dueAtMs === undefined ? undefined : new Date(change.dueAtMs),
+          aged_from: change.agedFromMs === undefined ? undefined : new Date(change.agedFromMs),
           runs_alone: change.runsAlone,
           leaves: change.leaves ?? false,
           result: change.result,
+          fingerprint: change.failure && fingerprint(change.failure),
         })),
       ),
       new Date(nowMs),
@@ -127,6 +132,14 @@ async function updateTasks(tx: Queryable, changes: readonly TaskChange[], nowMs:
   );
   if (rowCount !== last.size)
     throw new Error(`the plan changes ${last.size} tasks, the database ${rowCount}`);
+}
+
+/** A failed batch has one failure for all its tasks. */
+const fingerprints = new WeakMap<Failure, string>();
+function fingerprint(failure: Failure): string {
+  const known = fingerprints.get(failure) ?? fingerprintOf(failure);
+  fingerprints.set(failure, known);
+  return known;
 }
 
 async function insertTaskErrors(tx: Queryable, advances: readonly Advance[], nowMs: number): Promise<void> {
@@ -141,6 +154,7 @@ async function insertTaskErrors(tx: Queryable, advances: readonly Advance[], now
               code: change.failure.code,
               message: change.failure.message,
               stack_trace: change.failure.stackTrace,
+              fingerprint: fingerprint(change.failure),
             },
           ]
         : [],
@@ -148,10 +162,10 @@ async function insertTaskErrors(tx: Queryable, advances: readonly Advance[], now
   );
   if (errors.length === 0) return;
   await tx.query(
-    `insert into task_errors (task_id, execution_id, attempt, at, code, message, stack_trace)
-     select task_id, execution_id, attempt, $2, code, message, stack_trace
+    `insert into task_errors (task_id, execution_id, attempt, at, code, message, stack_trace, fingerprint)
+     select task_id, execution_id, attempt, $2, code, message, stack_trace, fingerprint
        from jsonb_to_recordset($1::jsonb) as e (task_id uuid, execution_id uuid, attempt int, code text,
-              message text, stack_trace text)`,
+              message text, stack_trace text, fingerprint text)`,
     [JSON.stringify(errors), new Date(nowMs)],
   );
 }

@@ -2,21 +2,15 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
+import { fingerprintOf } from "#core/fingerprint.ts";
 import { byRank, score } from "#core/rank.ts";
 import { aPolicy, MINUTE, NOW, SECOND, WORKFLOW } from "#test/builders.ts";
 import { chance } from "#test/chance.ts";
 import { openStore, type TestStore } from "#test/stored.ts";
+import { deadLetterIds } from "./dead-letters.ts";
 import { recordCallback } from "./facts.ts";
 import { setPaused } from "./orchestrator.ts";
-import {
-  deadLetterIds,
-  laneHoldAt,
-  listTasks,
-  rankOf,
-  type TaskSummaryRow,
-  taskById,
-  tasksByIds,
-} from "./task-views.ts";
+import { laneHoldAt, listTasks, rankOf, type TaskSummaryRow, taskById, tasksByIds } from "./task-views.ts";
 
 const all = async (store: TestStore): Promise<TaskSummaryRow[]> => await listTasks(store.db, { limit: 500 });
 
@@ -118,6 +112,7 @@ describe("one task", () => {
       code: "failed",
       message: "no quota",
       stackTrace: "at y",
+      fingerprint: fingerprintOf({ code: "failed", message: "no quota", stackTrace: "at y" }),
     });
     assert.equal(atMs, NOW);
     assert.equal(await taskById(store.db, randomUUID()), null);
@@ -140,9 +135,9 @@ describe("dead letters", () => {
       dead.push(run.taskId);
     }
     await store.enqueue({});
-    const ids = (filter: object, limit = 10) => deadLetterIds(store.db, filter, limit);
+    const ids = async (filter: object, limit = 10) => (await deadLetterIds(store.db, filter, limit)).ids;
     assert.deepEqual(await ids({}), dead);
-    assert.deepEqual(await ids({}, 1), dead.slice(0, 1));
+    assert.deepEqual(await deadLetterIds(store.db, {}, 1), { ids: dead.slice(0, 1), left: 1 });
     assert.deepEqual(await ids({ taskIds: [dead[1]!, randomUUID()] }), [dead[1]]);
     assert.deepEqual(await ids({ contentType: "a" }), [dead[0]]);
     assert.deepEqual(await ids({ workflowType: "nobody" }), []);

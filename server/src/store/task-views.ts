@@ -3,7 +3,7 @@ import type { Policy, TaskStatus } from "@master-orchestrator/contract";
 import { aheadUntil, score } from "#core/rank.ts";
 import type { Queryable, Row } from "./database.ts";
 
-const SUMMARY = `task_id, workflow_type, content_type, priority, status, failures, idempotency_key, created_at,
+export const SUMMARY = `task_id, workflow_type, content_type, priority, status, failures, idempotency_key, created_at,
   due_at, aged_from, started_at, completed_at, execution_id`;
 
 export interface TaskSummaryRow {
@@ -54,7 +54,7 @@ export async function listTasks(db: Queryable, filter: TaskFilter): Promise<Task
   return rows.map(summaryOf);
 }
 
-function summaryOf(row: Row): TaskSummaryRow {
+export function summaryOf(row: Row): TaskSummaryRow {
   return {
     taskId: row.task_id,
     workflowType: row.workflow_type,
@@ -80,6 +80,7 @@ export interface TaskErrorRow {
   code: string;
   message: string;
   stackTrace: string | null;
+  fingerprint: string;
 }
 
 export interface TaskDetail extends TaskSummaryRow {
@@ -151,12 +152,14 @@ export async function tasksByIds(
   return rows.map((row) => ({ ...summaryOf(row), payload: row.payload }));
 }
 
-/** Every error of the tasks, oldest first, at most 1,000. */
+/** Every error of the tasks, oldest first, at most 100 of each. */
 export async function taskErrors(db: Queryable, taskIds: readonly string[]): Promise<TaskErrorRow[]> {
   if (taskIds.length === 0) return [];
   const { rows } = await db.query(
-    `select task_id, execution_id, attempt, at, code, message, stack_trace from task_errors
-      where task_id = any($1) order by error_id limit 1000`,
+    `select e.* from unnest($1::uuid[]) as named (task_id) cross join lateral (
+       select error_id, task_id, execution_id, attempt, at, code, message, stack_trace, fingerprint
+         from task_errors t where t.task_id = named.task_id order by error_id limit 100) e
+      order by e.error_id`,
     [taskIds],
   );
   return rows.map((row) => ({
@@ -167,37 +170,8 @@ export async function taskErrors(db: Queryable, taskIds: readonly string[]): Pro
     code: row.code,
     message: row.message,
     stackTrace: row.stack_trace,
+    fingerprint: row.fingerprint,
   }));
-}
-
-/** Dead letters that a filter or a list of ids names, oldest first, at most `limit`. */
-export async function deadLetterIds(
-  db: Queryable,
-  filter: {
-    taskIds?: readonly string[];
-    workflowType?: string;
-    contentType?: string;
-    from?: string;
-    to?: string;
-  },
-  limit: number,
-): Promise<string[]> {
-  const { rows } = await db.query(
-    `select task_id from tasks
-      where status = 'dead_lettered' and ($1::uuid[] is null or task_id = any($1))
-        and ($2::text is null or workflow_type = $2) and ($3::text is null or content_type = $3)
-        and ($4::timestamptz is null or completed_at >= $4) and ($5::timestamptz is null or completed_at < $5)
-      order by task_id limit $6`,
-    [
-      filter.taskIds ?? null,
-      filter.workflowType ?? null,
-      filter.contentType ?? null,
-      filter.from ?? null,
-      filter.to ?? null,
-      limit,
-    ],
-  );
-  return rows.map((row) => row.task_id);
 }
 
 export interface Ranked {

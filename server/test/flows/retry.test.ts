@@ -168,10 +168,10 @@ test("a redrive sends dead letters back; a dry run only says which", async (t) =
     filter: { content_type: "news" },
     dry_run: true,
   });
-  assert.deepEqual(dry.body, { dry_run: true, count: 1, task_ids: [id] });
+  assert.deepEqual(dry.body, { dry_run: true, count: 1, left: 0, task_ids: [id], ignored: [] });
   assert.equal((await house.task(id)).status, "dead_lettered");
   const redriven = await house.api("POST", "/dead-letters/redrive", { filter: { content_type: "news" } });
-  assert.deepEqual(redriven.body, { dry_run: false, count: 1, task_ids: [id] });
+  assert.deepEqual(redriven.body, { dry_run: false, count: 1, left: 0, task_ids: [id], ignored: [] });
   await house.quiet();
   const task = await house.task(id);
   assert.deepEqual([task.status, task.failures, task.errors.length], ["running", 0, 1]);
@@ -179,10 +179,10 @@ test("a redrive sends dead letters back; a dry run only says which", async (t) =
   await house.workflow("writer").last().callback();
   await house.quiet();
   assert.equal((await house.task(id)).status, "completed");
-  const byId = await house.api("POST", "/dead-letters/redrive", {
-    task_ids: [other, id, crypto.randomUUID()],
-  });
+  const task_ids = [other, id, crypto.randomUUID()];
+  const byId = await house.api("POST", "/dead-letters/redrive", { task_ids });
   assert.deepEqual(byId.body.task_ids, [other], "only what is a dead letter is sent back");
+  assert.deepEqual(byId.body.ignored, task_ids.slice(1), "and what is none is named");
   assert.equal((await house.api("POST", "/dead-letters/redrive", {})).status, 422);
 });
 

@@ -11,6 +11,7 @@ import { z } from "zod";
 import { findApiKey, insertApiKey, listApiKeys, revokeApiKey, type StoredKey } from "#store/api-keys.ts";
 import type { Queryable } from "#store/database.ts";
 import { mintApiKey } from "../auth.ts";
+import { pagesOf } from "../cursor.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 
@@ -55,9 +56,10 @@ export function apiKeyRoutes(options: ApiKeyRouteOptions): Route[] {
       answers: { 200: ApiKeyList },
       async handle({ query }) {
         // Keys are never deleted and stand in the order of their making: an offset is a true cursor.
-        const offset = readOffset(query.cursor);
+        const pages = pagesOf("api_keys", query, /^\d{1,9}$/);
+        const offset = Number(pages.after() ?? 0);
         const keys = await listApiKeys(db, offset, query.limit + 1);
-        const next = keys.length > query.limit ? String(offset + query.limit) : null;
+        const next = pages.next(keys, () => String(offset + query.limit), keys.length > query.limit);
         return { status: 200, body: { api_keys: keys.slice(0, query.limit).map(shown), next_cursor: next } };
       },
     }),
@@ -89,12 +91,6 @@ export function apiKeyRoutes(options: ApiKeyRouteOptions): Route[] {
       },
     }),
   ];
-}
-
-function readOffset(cursor: string | undefined): number {
-  if (cursor === undefined) return 0;
-  if (!/^\d{1,9}$/.test(cursor)) throw wrongField("query/cursor", "is not a cursor of this list");
-  return Number(cursor);
 }
 
 function noSuchKey(keyId: string): Problem {

@@ -23,7 +23,7 @@ import { recordCancelExecution } from "#store/facts.ts";
 import { tasksByIds } from "#store/task-views.ts";
 import { enqueue } from "#store/tasks.ts";
 import { transitionsOf } from "#store/transitions.ts";
-import { nextCursor, readCursor } from "../cursor.ts";
+import { pagesOf } from "../cursor.ts";
 import { attempt, executionSummary, taskSummary, transition } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 import type { TaskRoutesContext } from "./tasks.ts";
@@ -47,16 +47,17 @@ function readRoutes({ db }: TaskRoutesContext): Route[] {
       query: ExecutionListQuery,
       answers: { 200: ExecutionList },
       async handle({ query }) {
+        const pages = pagesOf("executions", query);
         const rows = await listExecutions(db, {
           status: query.status,
           workflowType: query.workflow_type,
           parentExecutionId: query.parent_execution_id,
           from: query.from,
           to: query.to,
-          before: readCursor("executions", query.cursor),
+          before: pages.after(),
           limit: query.limit,
         });
-        const next_cursor = nextCursor("executions", rows, query.limit, (row) => row.executionId);
+        const next_cursor = pages.next(rows, (row) => row.executionId);
         return { status: 200, body: { executions: rows.map(executionSummary), next_cursor } };
       },
     }),

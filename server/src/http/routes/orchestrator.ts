@@ -16,7 +16,7 @@ import type { Database } from "#store/database.ts";
 import { type OrchestratorView, orchestratorView, setPaused } from "#store/orchestrator.ts";
 import { laneHoldAt } from "#store/task-views.ts";
 import { completedLastHour, laneCounts } from "#store/tasks.ts";
-import { nextCursor, readCursor } from "../cursor.ts";
+import { pagesOf } from "../cursor.ts";
 import { cycleSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 
@@ -119,9 +119,10 @@ function cycleRoutes({ db }: OrchestratorRoutesContext): Route[] {
       query: CycleListQuery,
       answers: { 200: CycleList },
       async handle({ query }) {
-        const before = readCursor("cycles", query.cursor);
+        const pages = pagesOf("cycles", query);
+        const before = pages.after();
         const rows = await listCycles(db, { trigger: query.trigger, before, limit: query.limit });
-        const next_cursor = nextCursor("cycles", rows, query.limit, (row) => row.cycleId);
+        const next_cursor = pages.next(rows, (row) => row.cycleId);
         return { status: 200, body: { cycles: rows.map(cycleSummary), next_cursor } };
       },
     }),

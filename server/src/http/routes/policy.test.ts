@@ -164,7 +164,6 @@ describe("the API of the policy", () => {
       first.body.versions.map((one: { version: number }) => one.version),
       [3, 2],
     );
-    assert.equal(first.body.next_cursor, "2");
     const second = await server.call(`/api/v1/policy/history?limit=2&cursor=${first.body.next_cursor}`);
     assert.deepEqual(
       second.body.versions.map((one: { version: number }) => one.version),

@@ -17,6 +17,7 @@ import {
   listPolicyVersions,
   type StoredPolicy,
 } from "#store/policies.ts";
+import { pagesOf } from "../cursor.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type HeaderLookup, type Route } from "../route.ts";
 
@@ -79,10 +80,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
       query: PolicyHistoryQuery,
       answers: { 200: PolicyHistory },
       async handle({ query }) {
-        const versions = await listPolicyVersions(options.db, readCursor(query.cursor), query.limit + 1);
-        const page = versions.slice(0, query.limit);
-        const next = versions.length > query.limit ? String(page.at(-1)!.version) : null;
-        return { status: 200, body: { versions: page.map(shown), next_cursor: next } };
+        return { status: 200, body: await history(options.db, query) };
       },
     }),
     defineRoute({
@@ -110,6 +108,15 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
       },
     }),
   ];
+}
+
+async function history(db: Queryable, query: z.output<typeof PolicyHistoryQuery>) {
+  const pages = pagesOf("policy_history", query, /^[1-9]\d{0,8}$/);
+  const before = pages.after();
+  const stored = await listPolicyVersions(db, before === undefined ? null : Number(before), query.limit + 1);
+  const page = stored.slice(0, query.limit);
+  const next_cursor = pages.next(page, ({ version }) => String(version), stored.length > query.limit);
+  return { versions: page.map(shown), next_cursor };
 }
 
 type Change = Parameters<typeof insertPolicyVersion>[2];
@@ -153,12 +160,6 @@ function readIfMatch(headers: HeaderLookup): number | null {
   const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(header.trim())?.[1];
   if (version === undefined) throw wrongField("If-Match", "must be a version of the policy, e.g. 3");
   return Number(version);
-}
-
-function readCursor(cursor: string | undefined): number | null {
-  if (cursor === undefined) return null;
-  if (!/^[1-9]\d{0,8}$/.test(cursor)) throw wrongField("query/cursor", "is not a cursor of this list");
-  return Number(cursor);
 }
 
 function answer(stored: StoredPolicy) {

@@ -1,14 +1,10 @@
-/** Tasks over HTTP: enqueue, list, show, explain, cancel, prioritise; and the dead letters. Decides nothing. */
+/** Tasks over HTTP: enqueue, list, show, explain, cancel, prioritise. Decides nothing. */
 import {
-  DeadLetterList,
-  DeadLetterQuery,
   EnqueueAnswer,
   EnqueueBody,
   Explanation,
   type NewTask,
   Problem,
-  RedriveAnswer,
-  RedriveBody,
   Task,
   TaskList,
   TaskListQuery,
@@ -20,9 +16,9 @@ import { z } from "zod";
 import type { Database } from "#store/database.ts";
 import { recordTaskRequest } from "#store/facts.ts";
 import type { Recorder } from "#store/recorder.ts";
-import { deadLetterIds, listTasks, type TaskDetail, taskById, taskErrors } from "#store/task-views.ts";
+import { listTasks, type TaskDetail, taskById } from "#store/task-views.ts";
 import { accepted, enqueue } from "#store/tasks.ts";
-import { nextCursor, readCursor } from "../cursor.ts";
+import { pagesOf } from "../cursor.ts";
 import { explainTask } from "../explain.ts";
 import { taskError, taskSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
@@ -30,7 +26,6 @@ import { actorOf, defineRoute, type Route } from "../route.ts";
 /** A batch may have 12 MB; each of its tasks no more than any other body. */
 const MAX_ENQUEUE_BYTES = 12 * 1024 * 1024;
 const MAX_TASK_BYTES = 1.5 * 1024 * 1024;
-const MAX_REDRIVE = 10_000;
 const READERS = ["viewer", "worker"] as const;
 
 export interface TaskRoutesContext {
@@ -43,12 +38,7 @@ export interface TaskRoutesContext {
 }
 
 export function taskRoutes(context: TaskRoutesContext): Route[] {
-  return [
-    ...enqueueRoutes(context),
-    ...readRoutes(context),
-    ...changeRoutes(context),
-    ...deadLetterRoutes(context),
-  ];
+  return [...enqueueRoutes(context), ...readRoutes(context), ...changeRoutes(context)];
 }
 
 function enqueueRoutes({ db, recorder, wake }: TaskRoutesContext): Route[] {
@@ -113,16 +103,17 @@ function readRoutes({ db }: TaskRoutesContext): Route[] {
       query: TaskListQuery,
       answers: { 200: TaskList },
       async handle({ query }) {
+        const pages = pagesOf("tasks", query);
         const rows = await listTasks(db, {
           status: query.status,
           workflowType: query.workflow_type,
           contentType: query.content_type,
           from: query.from,
           to: query.to,
-          before: readCursor("tasks", query.cursor),
+          before: pages.after(),
           limit: query.limit,
         });
-        const next_cursor = nextCursor("tasks", rows, query.limit, (row) => row.taskId);
+        const next_cursor = pages.next(rows, (row) => row.taskId);
         return { status: 200, body: { tasks: rows.map(taskSummary), next_cursor } };
       },
     }),
@@ -232,68 +223,6 @@ function changeRoutes({ db, settled }: TaskRoutesContext): Route[] {
         await recordTaskRequest(db, "set_priority", [params.task_id], data);
         await settled();
         return { status: 200, body: await showTask(db, params.task_id) };
-      },
-    }),
-  ];
-}
-
-function deadLetterRoutes({ db, settled }: TaskRoutesContext): Route[] {
-  return [
-    defineRoute({
-      method: "GET",
-      path: "/api/v1/dead-letters",
-      summary: "List dead letters with all their errors, newest first",
-      tag: "Dead letters",
-      access: "viewer",
-      query: DeadLetterQuery,
-      answers: { 200: DeadLetterList },
-      async handle({ query }) {
-        const rows = await listTasks(db, {
-          status: "dead_lettered",
-          workflowType: query.workflow_type,
-          contentType: query.content_type,
-          before: readCursor("dead_letters", query.cursor),
-          limit: query.limit,
-        });
-        const errors = await taskErrors(
-          db,
-          rows.map((row) => row.taskId),
-        );
-        return {
-          status: 200,
-          body: {
-            dead_letters: rows.map((row) => ({
-              ...taskSummary(row),
-              errors: errors.filter((error) => error.taskId === row.taskId).map(taskError),
-            })),
-            next_cursor: nextCursor("dead_letters", rows, query.limit, (row) => row.taskId),
-          },
-        };
-      },
-    }),
-    defineRoute({
-      method: "POST",
-      path: "/api/v1/dead-letters/redrive",
-      summary: "Send dead letters back to the queue, by id or by filter",
-      tag: "Dead letters",
-      access: "operator",
-      body: RedriveBody,
-      answers: { 200: RedriveAnswer },
-      async handle({ body, caller }) {
-        const { filter, task_ids: taskIds, dry_run: dryRun } = body;
-        const named = {
-          taskIds,
-          workflowType: filter?.workflow_type,
-          contentType: filter?.content_type,
-          from: filter?.from,
-          to: filter?.to,
-        };
-        const ids = await deadLetterIds(db, named, MAX_REDRIVE);
-        if (!dryRun && ids.length > 0) {
-          await recordTaskRequest(db, "redrive", ids, { actor: actorOf(caller) });
-          await settled();
-        }
-        return { status: 200, body: { dry_run: dryRun, count: ids.length, task_ids: ids } };
       },
     }),
   ];

@@ -31,6 +31,7 @@ import {
   setWorkflowPaused,
   type WorkflowChange,
 } from "#store/workflows.ts";
+import { pagesOf } from "../cursor.ts";
 import { time } from "../present.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
@@ -67,9 +68,10 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
       query: PageQuery,
       answers: { 200: WorkflowList },
       async handle({ query }) {
-        const found = await listWorkflows(db, readCursor(query.cursor), query.limit + 1);
+        const pages = pagesOf("workflows", query, /^[a-z][a-z0-9_]{0,62}$/);
+        const found = await listWorkflows(db, pages.after() ?? null, query.limit + 1);
         const page = found.slice(0, query.limit);
-        const next = found.length > query.limit ? page.at(-1)!.workflowType : null;
+        const next = pages.next(page, (workflow) => workflow.workflowType, found.length > query.limit);
         return { status: 200, body: { workflows: await shownAll(db, page), next_cursor: next } };
       },
     }),
@@ -134,14 +136,6 @@ function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summ
       return { status: 200, body: await shownOne(options.db, stored) };
     },
   });
-}
-
-/** The name of the last workflow of the page before. */
-function readCursor(cursor: string | undefined): string | null {
-  if (cursor === undefined) return null;
-  if (!WorkflowType.safeParse(cursor).success)
-    throw wrongField("query/cursor", "is not a cursor of this list");
-  return cursor;
 }
 
 /** The row that a document means, upon the one that is stored. Throws Problem `validation_failed`. */
