@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ExecutionStatus } from "./execution.ts";
 import { Json, JsonObject, NextCursor, PageQuery, Timestamp, Uuid } from "./primitives.ts";
-import { Hold } from "./task.ts";
+import { Bound, Hold } from "./task.ts";
 
 export const Orchestrator = z
   .object({
@@ -59,6 +59,16 @@ export const Queue = z
         oldest_age_seconds: z.number().nullable(),
         completed_last_hour: z.int(),
         share: z.number().meta({ description: "Part of the last hour's completed tasks, 0 to 1" }),
+        weight: z.number().meta({ description: "Of the lane in the policy × of its workflow" }),
+        entitled_share: z.number().nullable().meta({
+          description: "Its weight among the lanes that wait now, 0 to 1; null if it does not wait",
+        }),
+        received_share: z.number().nullable().meta({
+          description: "Its part of the last hour's completed work among the same lanes; null without any",
+        }),
+        bounds: z.array(z.object({ priority: z.int(), bound: Bound })).meta({
+          description: "For a task that would be enqueued now with priority 0, 50, 100; none for weight 0",
+        }),
         hold: Hold.nullable(),
       }),
     ),

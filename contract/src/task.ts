@@ -68,14 +68,49 @@ export const HOLD_REASONS = [
 export const HoldReason = z.enum(HOLD_REASONS);
 export type HoldReason = z.infer<typeof HoldReason>;
 
+/** What would let a held task go on; closed, like the reasons. */
+export const FREEING_EVENTS = ["time", "decision", "run_ends", "resume", "registration"] as const;
+
 export const Hold = z
   .object({
     reason: HoldReason,
     cause: z.string().meta({ description: "The gate in words, with its numbers" }),
-    expected_start: Timestamp.nullable(),
+    expected_start: Timestamp.nullable().meta({
+      description: "If runs go on taking what they take; of a past moment: when it really started, if it has",
+    }),
+    freed_by: z
+      .object({
+        event: z.enum(FREEING_EVENTS),
+        detail: z.string(),
+        execution_id: Uuid.nullable().meta({ description: "The run whose end is waited for" }),
+      })
+      .meta({ description: "The event that is expected to free it" }),
   })
   .meta({ id: "Hold" });
 export type Hold = z.infer<typeof Hold>;
+
+/** How much goes before a waiting task at the most; docs/fairness.md derives it. */
+export const Bound = z
+  .object({
+    work_seconds: z.number().meta({
+      description:
+        "Expected seconds of work started from the queue before it, at the most, by what is there now",
+    }),
+    own_lane_seconds: z.number(),
+    same_workflow_seconds: z.number(),
+    other_workflows_seconds: z.number(),
+    per_overtaking_task_seconds: z.number().meta({
+      description: "What each task adds that joins its lane later and still goes before it",
+    }),
+    overtaken_until: Timestamp.nullable().meta({
+      description: "No task that is enqueued later than this goes before it; null: none does from now on",
+    }),
+    starts_within_seconds: z.number().nullable().meta({
+      description: "The bound at the present pace; null while its workflow cannot start anything",
+    }),
+  })
+  .meta({ id: "Bound" });
+export type Bound = z.infer<typeof Bound>;
 
 /** The same for errors that differ only in numbers, ids, quoted values, paths, addresses, times. */
 export const Fingerprint = z
@@ -128,6 +163,7 @@ export const Task = TaskSummary.extend({
   score: z.number().nullable().meta({ description: "Rank score now; null once it no longer waits" }),
   rank: z.int().nullable().meta({ description: "1 is next in its lane; null once it no longer waits" }),
   hold: Hold.nullable(),
+  bound: Bound.nullable().meta({ description: "Null unless it is queued, and for lanes of weight 0" }),
   errors: z.array(TaskError),
   attempts: z.array(TaskAttempt),
   execution_ids: z.array(Uuid),
@@ -167,9 +203,18 @@ export const Explanation = z
     score: z.number().nullable(),
     rank: z.int().nullable(),
     hold: Hold.nullable(),
+    bound: Bound.nullable().meta({ description: "Null unless it is queued now, and for lanes of weight 0" }),
     gates: z.array(Gate),
     slot_holders: z.array(
-      z.object({ execution_id: Uuid, workflow_type: z.string(), since: Timestamp, tasks: z.int() }),
+      z.object({
+        execution_id: Uuid,
+        workflow_type: z.string(),
+        since: Timestamp,
+        tasks: z.int(),
+        expected_end: Timestamp.meta({
+          description: "If it takes as long as its workflow's runs usually do",
+        }),
+      }),
     ),
     history: z.array(
       z.object({ at: Timestamp, from: z.string().nullable(), to: z.string(), reason: z.string() }),

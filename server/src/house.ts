@@ -24,6 +24,7 @@ import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
 import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
+import { queueRoutes } from "#http/routes/queue.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
 import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
@@ -244,6 +245,7 @@ function buildRoutes(foundation: Foundation): Route[] {
       nextTickMs: () => loop().nextTickMs(),
       runNow: () => loop().runNow(),
     }),
+    ...queueRoutes({ db }),
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),

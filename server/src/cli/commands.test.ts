@@ -125,13 +125,26 @@ test("explain gives the verdict first, then the gates", async (t) => {
       verdict: "It waits for a slot: 10 of 10 are taken.",
       score: 800,
       rank: 3,
-      hold: { reason: "concurrency_total", cause: "10 of 10", expected_start: "2026-12-01T09:04:00Z" },
+      hold: {
+        ...{ reason: "concurrency_total", cause: "10 of 10", expected_start: "2026-12-01T09:04:00Z" },
+        freed_by: { event: "run_ends", detail: "run 9 of seo_monitor ends", execution_id: taskId(9) },
+      },
+      bound: {
+        ...{ work_seconds: 90, own_lane_seconds: 90, same_workflow_seconds: 0, other_workflows_seconds: 0 },
+        ...{ per_overtaking_task_seconds: 3, overtaken_until: null, starts_within_seconds: 240 },
+      },
       gates: [
         { gate: "due", passed: true, detail: "since 08:57" },
         { gate: "concurrency", passed: false, detail: "10 of 10" },
       ],
       slot_holders: [
-        { execution_id: taskId(9), workflow_type: "seo_monitor", since: "2026-12-01T08:59:00Z", tasks: 4 },
+        {
+          execution_id: taskId(9),
+          workflow_type: "seo_monitor",
+          since: "2026-12-01T08:59:00Z",
+          tasks: 4,
+          expected_end: "2026-12-01T09:04:00Z",
+        },
       ],
       history: [{ at: "2026-12-01T08:57:00Z", from: null, to: "queued", reason: "enqueued" }],
     },
@@ -142,7 +155,9 @@ test("explain gives the verdict first, then the gates", async (t) => {
     outcome.stdout,
     /^It waits for a slot: 10 of 10 are taken\.\n\n✓ due {10}since 08:57\n✗ concurrency {2}10 of 10\n/,
   );
-  assert.match(outcome.stdout, /expected {2}in 4m/);
+  assert.match(outcome.stdout, /expected +in 4m/);
+  assert.match(outcome.stdout, /freed by +run 9 of seo_monitor ends/);
+  assert.match(outcome.stdout, /at the latest +behind 1m 30s of work, 4m at this pace\n/);
   assert.match(outcome.stdout, /seo_monitor/);
 });
 
@@ -252,7 +267,12 @@ test("the views of the orchestrator read well", async (t) => {
     retrying: 1,
     running: 2,
   };
-  const numbers = { oldest_age_seconds: 190, completed_last_hour: 12, share: 0.5, hold: null };
+  const bound = { work_seconds: 90, starts_within_seconds: 240 };
+  const shares = { share: 0.5, weight: 1, entitled_share: 0.25, received_share: null };
+  const numbers = {
+    ...{ oldest_age_seconds: 190, completed_last_hour: 12, ...shares, hold: null },
+    bounds: [{ priority: 50, bound }],
+  };
   const cycle = {
     cycle_id: taskId(3),
     trigger: "tick",

@@ -90,13 +90,26 @@ async function queue(session: Session): Promise<undefined> {
         { title: "RUNNING", value: (lane) => lane.running, right: true },
         { title: "OLDEST", value: (lane) => age(lane.oldest_age_seconds), right: true },
         { title: "DONE/H", value: (lane) => lane.completed_last_hour, right: true },
-        { title: "SHARE", value: (lane) => `${Math.round(lane.share * 100)}%`, right: true },
+        { title: "SHARE", value: (lane) => percent(lane.share), right: true },
+        { title: "DUE", value: (lane) => percent(lane.entitled_share), right: true },
+        { title: "NEXT", value: (lane) => ago(lane.hold?.expected_start, session.terminal.now()) },
+        { title: "AT MOST", value: latest, right: true },
         { title: "HELD BY", value: (lane) => lane.hold?.cause ?? null, shrinks: true },
       ],
       answer.lanes,
       "no lanes",
     );
   });
+}
+
+/** The bound for a task of the usual priority, in time. */
+function latest(lane: Lane): string {
+  const usual = lane.bounds.find((one) => one.priority === 50)?.bound.starts_within_seconds;
+  return usual === undefined || usual === null ? "-" : duration(usual * 1000);
+}
+
+function percent(share: number | null): string {
+  return share === null ? "-" : `${Math.round(share * 100)}%`;
 }
 
 function age(seconds: number | null): string {

@@ -1,10 +1,10 @@
 /** Owns `orchestrator explain`: why a task stands where it stands. Never reasons itself; it shows the server's reasons. */
-import type { Explanation } from "@master-orchestrator/contract";
+import type { Bound, Explanation } from "@master-orchestrator/contract";
 import type { Command } from "commander";
 import { path } from "./api.ts";
 import { printFields } from "./details.ts";
 import { type Options, type Session, type Shell, timeOption, withAction } from "./session.ts";
-import { ago, plain, width } from "./text.ts";
+import { ago, duration, plain, width } from "./text.ts";
 
 /** Registers the command. */
 export function addExplain(program: Command, shell: Shell): void {
@@ -23,6 +23,15 @@ async function explain(session: Session, [id]: string[], options: Options): Prom
   session.show(answer, () => render(session, answer, at === undefined ? now : Date.parse(answer.at)));
 }
 
+/** What may go before it, and how long that takes at the present pace. */
+export function boundInWords(bound: Bound): string {
+  const { work_seconds, starts_within_seconds, overtaken_until } = bound;
+  const within =
+    starts_within_seconds === null ? "" : `, ${duration(starts_within_seconds * 1000)} at this pace`;
+  const later = overtaken_until === null ? "" : `; new urgent ones until ${plain(overtaken_until)}`;
+  return `behind ${duration(work_seconds * 1000)} of work${within}${later}`;
+}
+
 function render({ screen }: Session, answer: Explanation, nowMs: number): void {
   screen.line(screen.paint("bold", plain(answer.verdict)));
   screen.line();
@@ -39,6 +48,8 @@ function render({ screen }: Session, answer: Explanation, nowMs: number): void {
     score: answer.score,
     held: answer.hold ? plain(`${answer.hold.reason}: ${answer.hold.cause}`) : null,
     expected: start ? `${ago(start, nowMs)} (${plain(start)})` : null,
+    "freed by": answer.hold?.freed_by ? plain(answer.hold.freed_by.detail) : null,
+    "at the latest": answer.bound ? boundInWords(answer.bound) : null,
     "as of": plain(answer.at),
   });
   if (answer.slot_holders.length > 0) {
@@ -50,6 +61,7 @@ function render({ screen }: Session, answer: Explanation, nowMs: number): void {
         { title: "WORKFLOW", value: (each) => each.workflow_type, shrinks: true },
         { title: "TASKS", value: (each) => each.tasks, right: true },
         { title: "SINCE", value: (each) => ago(each.since, nowMs) },
+        { title: "EXPECTED END", value: (each) => ago(each.expected_end, nowMs) },
       ],
       answer.slot_holders,
       "",

@@ -110,6 +110,26 @@ export interface Pace {
   all: number;
 }
 
+/**
+ * The pace of a workflow's slots and of all, by how many tasks a run of each works off per second. What has
+ * not run yet is taken to need the work that it is expected to.
+ */
+export function paceOf(
+  of: Competition,
+  workflowType: string,
+  tasksPerSecond: ReadonlyMap<string, number>,
+): Pace {
+  const { total } = of.policy.concurrency;
+  const perSlot = (type: string) => {
+    const measured = tasksPerSecond.get(type);
+    return measured === undefined ? 1 : workOf(measured, { workflowType: type }, of);
+  };
+  const measured = [...tasksPerSecond.keys()].map(perSlot);
+  const inAll = measured.length > 0 ? sum(measured) / measured.length : 1;
+  const slots = Math.min(of.workflows[workflowType]?.maxConcurrent ?? 0, total);
+  return { workflow: slots * perSlot(workflowType), all: total * inAll };
+}
+
 /** The bound in seconds of time at a pace, behind `firstSlotSeconds` until a slot is free; null at a standstill. */
 export function boundSeconds({ terms }: Bound, pace: Pace, firstSlotSeconds: number): number | null {
   if (!(pace.workflow > 0 && pace.all > 0)) return null;

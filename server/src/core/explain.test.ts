@@ -15,11 +15,18 @@ function question(over: Partial<Question> = {}): Question {
     rank: 1,
     workflowType: "content_pipeline",
     batchMax: 10,
-    slotsSinceMs: [],
-    typicalRunMs: 60 * SECOND,
+    slots: [],
+    share: 1,
     ...over,
   };
 }
+/** Runs that have worked for so long, and take a minute. */
+const busy = (...workedMs: number[]): Pick<Question, "slots"> => ({
+  slots: workedMs.map((ms, i) => ({
+    ...{ executionId: `run-${i + 1}`, workflowType: "content_pipeline" },
+    ...{ sinceMs: NOW - ms, typicalMs: 60 * SECOND },
+  })),
+});
 const laneHold = (reason: HoldReason) => ({ laneHold: { reason, cause: "that is so" } });
 const startOf = (over: Partial<Question>) => holdOf(question(over))!.expected_start;
 
@@ -81,7 +88,9 @@ describe("the gates", () => {
   ];
   for (const [status, reason, closed] of first) {
     it(`of a ${status} task under ${reason ?? "no hold"} end at "${closed}"`, () => {
-      assert.equal(shown({ status, ...(reason ? laneHold(reason) : {}) }).at(-1), `closed ${closed}`);
+      const dueAtMs = status === "queued" ? NOW - MINUTE : NOW + MINUTE;
+      const over = { status, dueAtMs, ...(reason ? laneHold(reason) : {}) };
+      assert.equal(shown(over).at(-1), `closed ${closed}`);
     });
   }
 
@@ -102,24 +111,34 @@ describe("the expected start", () => {
   const full = laneHold("concurrency_workflow");
 
   it("is when the slot that frees up first is free, for those of the next batch", () => {
-    const slotsSinceMs = [NOW - 40 * SECOND, NOW - 10 * SECOND];
-    assert.equal(startOf({ ...full, slotsSinceMs, rank: 1 }), iso(NOW + 20 * SECOND));
-    assert.equal(startOf({ ...full, slotsSinceMs, rank: 10 }), iso(NOW + 20 * SECOND));
+    const slots = busy(40 * SECOND, 10 * SECOND);
+    assert.equal(startOf({ ...full, ...slots, rank: 1 }), iso(NOW + 20 * SECOND));
+    assert.equal(startOf({ ...full, ...slots, rank: 10 }), iso(NOW + 20 * SECOND));
   });
 
   it("is a slot later for each full batch ahead, and a run later when all slots had their turn", () => {
-    const slotsSinceMs = [NOW - 40 * SECOND, NOW - 10 * SECOND];
-    assert.equal(startOf({ ...full, slotsSinceMs, rank: 11 }), iso(NOW + 50 * SECOND));
-    assert.equal(startOf({ ...full, slotsSinceMs, rank: 21 }), iso(NOW + 80 * SECOND));
-    assert.equal(startOf({ ...full, slotsSinceMs, rank: 31 }), iso(NOW + 110 * SECOND));
+    const slots = busy(40 * SECOND, 10 * SECOND);
+    assert.equal(startOf({ ...full, ...slots, rank: 11 }), iso(NOW + 50 * SECOND));
+    assert.equal(startOf({ ...full, ...slots, rank: 21 }), iso(NOW + 80 * SECOND));
+    assert.equal(startOf({ ...full, ...slots, rank: 31 }), iso(NOW + 110 * SECOND));
+  });
+
+  it("is later for a lane that has to share the slots: by its part of the turns", () => {
+    const slots = busy(40 * SECOND, 10 * SECOND);
+    assert.equal(startOf({ ...full, ...slots, rank: 10, share: 0.5 }), iso(NOW + 20 * SECOND));
+    assert.equal(startOf({ ...full, ...slots, rank: 11, share: 0.5 }), iso(NOW + 80 * SECOND));
+  });
+
+  it("of a lane without a share is a date all the same", () => {
+    assert.ok(startOf({ ...full, ...busy(0), rank: 1e6, share: 0 }));
   });
 
   it("is never in the past: a run that takes longer than usual may end at any moment", () => {
-    assert.equal(startOf({ ...full, slotsSinceMs: [NOW - 10 * MINUTE] }), iso(NOW));
+    assert.equal(startOf({ ...full, ...busy(10 * MINUTE) }), iso(NOW));
   });
 
   it("is now where no slot is held any more", () => {
-    assert.equal(startOf({ ...laneHold("concurrency_total"), slotsSinceMs: [] }), iso(NOW));
+    assert.equal(startOf({ ...laneHold("concurrency_total"), slots: [] }), iso(NOW));
   });
 
   it("is now where the next cycle decides", () => {
@@ -133,23 +152,78 @@ describe("the expected start", () => {
   });
 
   it("is known without a rank: as for the first", () => {
-    assert.equal(startOf({ ...full, slotsSinceMs: [NOW], rank: null }), iso(NOW + 60 * SECOND));
+    assert.equal(startOf({ ...full, ...busy(0), rank: null }), iso(NOW + 60 * SECOND));
+  });
+});
+
+describe("what would free it", () => {
+  const freedBy = (over: Partial<Question>) => {
+    const { event, execution_id } = holdOf(question(over))!.freed_by;
+    return [event, execution_id];
+  };
+
+  it("is named for every reason there is", () => {
+    for (const reason of HOLD_REASONS) {
+      const hold = holdOf(question({ ...laneHold(reason), ...busy(SECOND) }))!;
+      assert.ok(hold.freed_by.detail.length > 10, reason);
+    }
+  });
+
+  it("is the run whose slot it gets, where that works already", () => {
+    const slots = busy(10 * SECOND, 40 * SECOND);
+    const full = laneHold("concurrency_workflow");
+    assert.deepEqual(freedBy({ ...full, ...slots, rank: 10 }), ["run_ends", "run-2"]);
+    assert.deepEqual(freedBy({ ...full, ...slots, rank: 11 }), ["run_ends", "run-1"]);
+    assert.deepEqual(
+      freedBy({ ...full, ...slots, rank: 21 }),
+      ["run_ends", null],
+      "a run that has not begun",
+    );
+  });
+
+  it("is its time, a person, or the next decision", () => {
+    assert.deepEqual(freedBy({ status: "scheduled", dueAtMs: NOW + 1 }), ["time", null]);
+    assert.deepEqual(freedBy(laneHold("orchestrator_paused")), ["resume", null]);
+    assert.deepEqual(freedBy(laneHold("workflow_without_target")), ["registration", null]);
+    assert.deepEqual(freedBy({}), ["decision", null]);
+  });
+});
+
+describe("a task whose time has come", () => {
+  it("and whose run waits for a slot is held for that, not for its back-off", () => {
+    const hold = holdOf(question({ status: "retrying", ...laneHold("concurrency_total"), ...busy(SECOND) }))!;
+    assert.deepEqual([hold.reason, hold.expected_start], ["concurrency_total", iso(NOW + 59 * SECOND)]);
+  });
+
+  it("and that has not joined the queue yet waits for the next decision", () => {
+    for (const status of ["scheduled", "retrying"] as const)
+      assert.equal(holdOf(question({ status }))!.reason, "awaiting_decision");
+  });
+});
+
+describe("a past moment", () => {
+  const past = { ...laneHold("concurrency_total"), startedAtMs: NOW + 5 * SECOND };
+  it("has the start that really came, whatever was to be expected", () => {
+    assert.equal(startOf({ ...past, ...busy(0) }), iso(NOW + 5 * SECOND));
+    assert.equal(startOf({ ...past, startedAtMs: null }), null);
+    assert.match(verdictOf(question(past)), /It started at .*05\.000Z\.$/);
+    assert.equal(verdictOf(question({ ...past, startedAtMs: null, rank: null })), "It waits: that is so.");
   });
 });
 
 describe("the verdict", () => {
   it("of a waiting task says its place, its reason and its time", () => {
-    const slotsSinceMs = [NOW - 40 * SECOND];
+    const waits = question({ ...laneHold("concurrency_total"), ...busy(40 * SECOND), rank: 3 });
     assert.equal(
-      verdictOf(question({ ...laneHold("concurrency_total"), slotsSinceMs, rank: 3 })),
-      `It waits as number 3 of its lane: that is so. It is expected to start at ${iso(NOW + 20 * SECOND)}.`,
+      verdictOf(waits),
+      `It waits as number 3 of its lane: that is so. It is expected to start at ${iso(NOW + 20 * SECOND)}, when run run-1 of content_pipeline ends.`,
     );
   });
 
   it("without a rank or a known time leaves both out", () => {
     assert.equal(
       verdictOf(question({ ...laneHold("workflow_paused"), rank: null })),
-      "It waits: that is so.",
+      "It waits: that is so. It goes on when somebody resumes content_pipeline.",
     );
   });
 

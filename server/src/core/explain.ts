@@ -1,6 +1,15 @@
 /** Why a task waits and when it will start: worded from what the plan recorded, never decided again. */
 import type { Hold, HoldReason, TaskStatus } from "@master-orchestrator/contract";
 
+/** A run that holds a slot which the task could use. */
+export interface SlotInUse {
+  executionId: string;
+  workflowType: string;
+  sinceMs: number;
+  /** How long runs of its workflow take. */
+  typicalMs: number;
+}
+
 export interface Question {
   atMs: number;
   status: TaskStatus;
@@ -10,10 +19,12 @@ export interface Question {
   rank: number | null;
   workflowType: string;
   batchMax: number;
-  /** Starts of the runs that hold the slots in question, oldest first. */
-  slotsSinceMs: readonly number[];
-  /** How long runs of this workflow take. */
-  typicalRunMs: number;
+  /** The slots in question; see `slotsInQuestion`. */
+  slots: readonly SlotInUse[];
+  /** The part of those slots' turns that falls to the task's lane, above 0 to 1. */
+  share: number;
+  /** For a past moment: when the task really started after it, null if it has not; undefined for now. */
+  startedAtMs?: number | null;
 }
 
 export interface GateVerdict {
@@ -46,22 +57,33 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
 
 /** Why it waits; null for a task that does not. */
 export function holdOf(question: Question): Hold | null {
-  const due = new Date(question.dueAtMs).toISOString();
-  switch (question.status) {
-    case "scheduled":
-      return { reason: "not_due", cause: `it is not to start before ${due}`, expected_start: due };
-    case "retrying":
-      return { reason: "backoff", cause: `it failed and is tried again at ${due}`, expected_start: due };
-    case "queued": {
-      const held = question.laneHold ?? {
-        reason: "awaiting_decision",
-        cause: "the next cycle decides, within a second",
-      };
-      return { ...held, expected_start: expectedStart(question, held.reason) };
-    }
-    default:
-      return null;
-  }
+  const { status, atMs, dueAtMs } = question;
+  const due = new Date(dueAtMs).toISOString();
+  const isDue = dueAtMs <= atMs;
+  if (status === "scheduled" && !isDue)
+    return untilDue(question, "not_due", `it is not to start before ${due}`);
+  if (status === "retrying" && !isDue)
+    return untilDue(question, "backoff", `it failed and is tried again at ${due}`);
+  if (status !== "queued" && status !== "scheduled" && status !== "retrying") return null;
+  // What is due and has not joined the queue is a matter of the next cycle, or of a slot for its run.
+  const undecided = {
+    reason: "awaiting_decision" as const,
+    cause: "the next cycle decides, within a second",
+  };
+  const held = (status === "scheduled" ? null : question.laneHold) ?? undecided;
+  const { start, freed_by } = expectation(question, held.reason);
+  return { ...held, expected_start: startOf(question, start), freed_by };
+}
+
+function untilDue(question: Question, reason: HoldReason, cause: string): Hold {
+  const freed_by = { event: "time" as const, detail: "its time comes", execution_id: null };
+  return { reason, cause, expected_start: startOf(question, question.dueAtMs), freed_by };
+}
+
+/** Of a past moment it is known when the task started, or that it has not. */
+function startOf({ startedAtMs }: Question, expectedMs: number | null): string | null {
+  const atMs = startedAtMs === undefined ? expectedMs : startedAtMs;
+  return atMs === null ? null : new Date(atMs).toISOString();
 }
 
 /** The gates in the order in which a task meets them, up to the one that holds it. */
@@ -89,30 +111,72 @@ export function verdictOf(question: Question): string {
       return "It was cancelled.";
     default: {
       const place = question.rank === null ? "" : ` as number ${question.rank} of its lane`;
-      const start = hold?.expected_start ? ` It is expected to start at ${hold.expected_start}.` : "";
-      return `It waits${place}: ${hold?.cause}.${start}`;
+      return `It waits${place}: ${hold?.cause}.${startInWords(question, hold)}`;
     }
   }
 }
 
-const FREED_BY_A_RUN: readonly HoldReason[] = [
-  "concurrency_total",
-  "concurrency_workflow",
-  "high_load",
-  "fair_share",
-];
+function startInWords({ startedAtMs }: Question, hold: Hold | null): string {
+  if (!hold?.expected_start)
+    return startedAtMs === undefined ? ` It goes on when ${hold?.freed_by.detail}.` : "";
+  if (startedAtMs !== undefined) return ` It started at ${hold.expected_start}.`;
+  const { event, detail } = hold.freed_by;
+  const why = event === "run_ends" ? `, when ${detail}` : "";
+  return ` It is expected to start at ${hold.expected_start}${why}.`;
+}
+
+/** Whose slots a lane that is held for `reason` waits for; null if it does not wait for one. */
+export function slotsInQuestion(reason: HoldReason): "workflow" | "all" | null {
+  if (reason === "concurrency_workflow") return "workflow";
+  return reason === "concurrency_total" || reason === "high_load" || reason === "fair_share" ? "all" : null;
+}
+
+type Expectation = { start: number | null; freed_by: Hold["freed_by"] };
+
+function expectation(question: Question, reason: HoldReason): Expectation {
+  const { workflowType, atMs } = question;
+  const waits = (event: Hold["freed_by"]["event"], detail: string, start: number | null): Expectation => ({
+    start,
+    freed_by: { event, detail, execution_id: null },
+  });
+  if (slotsInQuestion(reason)) return slotFree(question);
+  if (reason === "orchestrator_paused") return waits("resume", "somebody resumes the orchestrator", null);
+  if (reason === "workflow_paused") return waits("resume", `somebody resumes ${workflowType}`, null);
+  if (reason === "workflow_without_target")
+    return waits("registration", `somebody gives ${workflowType} a webhook_url`, null);
+  return waits("decision", "the next cycle decides", atMs);
+}
 
 /**
- * When its turn comes if runs go on taking what they take: the slots free up one after another, each
- * takes a full batch. Null where no event that is known would free it.
+ * When its turn comes if runs go on taking what they take: the slots free up one after another, each takes
+ * a full batch, and the lane has its share of the turns.
  */
-function expectedStart(question: Question, reason: HoldReason): string | null {
-  const { atMs, slotsSinceMs, typicalRunMs } = question;
-  if (reason === "awaiting_decision" || reason === "decision_limit") return new Date(atMs).toISOString();
-  if (!FREED_BY_A_RUN.includes(reason)) return null;
-  if (slotsSinceMs.length === 0) return new Date(atMs).toISOString();
-  const turn = Math.ceil((question.rank ?? 1) / question.batchMax) - 1;
-  const since = slotsSinceMs[turn % slotsSinceMs.length] as number;
-  const firstFreeMs = Math.max(atMs, since + typicalRunMs);
-  return new Date(firstFreeMs + Math.floor(turn / slotsSinceMs.length) * typicalRunMs).toISOString();
+function slotFree(question: Question): Expectation {
+  const { atMs, slots, rank, batchMax, share } = question;
+  const ends = slots
+    .map((slot) => ({ slot, endMs: Math.max(atMs, slot.sinceMs + slot.typicalMs) }))
+    .sort((a, b) => a.endMs - b.endMs);
+  if (ends.length === 0) {
+    const freed_by = { event: "decision" as const, detail: "the next cycle decides", execution_id: null };
+    return { start: atMs, freed_by };
+  }
+  const turn = Math.floor((Math.ceil((rank ?? 1) / batchMax) - 1) / Math.max(share, LEAST_SHARE));
+  const { slot, endMs } = ends[turn % ends.length] as (typeof ends)[number];
+  const startMs = endMs + Math.floor(turn / ends.length) * slot.typicalMs;
+  const runs =
+    turn < ends.length ? `run ${slot.executionId} of ${slot.workflowType} ends` : laterRuns(turn + 1);
+  const executionId = turn < ends.length ? slot.executionId : null;
+  return {
+    start: Math.min(startMs, END_OF_TIME_MS),
+    freed_by: { event: "run_ends", detail: runs, execution_id: executionId },
+  };
 }
+
+function laterRuns(turns: number): string {
+  return `about ${turns} runs have ended: those at work now, and others that go before it`;
+}
+
+/** A lane without weight gets a turn at some time too. */
+const LEAST_SHARE = 1e-6;
+/** The last moment that a date can name. */
+const END_OF_TIME_MS = 8.64e15;

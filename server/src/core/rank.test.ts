@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { Policy } from "@master-orchestrator/contract";
 import { aPolicy, aTask, MINUTE, NOW, SECOND } from "#test/builders.ts";
 import { type Chance, forSeeds } from "#test/chance.ts";
-import { ageToReach, aheadUntil, byRank, score } from "./rank.ts";
+import { ageToReach, aheadUntil, byRank, everAheadUntil, overtakenUntil, score } from "./rank.ts";
 
 const AGEING = aPolicy().ageing;
 const aged = (priority: number, minutes: number) => ({ priority, agedFromMs: NOW - minutes * MINUTE });
@@ -182,5 +182,52 @@ describe("the order", () => {
           .map((task) => task.taskId);
       assert.deepEqual(best(heads), best(given));
     });
+  });
+});
+
+describe("who may ever be ahead", () => {
+  /** Whether `other` is ahead of `task` at some moment from now on, tried out. */
+  function everAhead(
+    other: { priority: number; agedFromMs: number },
+    task: { priority: number; agedFromMs: number },
+    ageing: Policy["ageing"],
+  ): boolean {
+    const horizon = [0, 0.5, 1, 2, 5, 10, 20, 29, 30, 31, 40, 60, 90, 120, 240, 1e6];
+    return horizon.some((minutes) => {
+      const at = NOW + minutes * MINUTE;
+      const lead = score(other, at, ageing) - score(task, at, ageing);
+      return lead > 1e-6 || (Math.abs(lead) <= 1e-6 && other.agedFromMs < task.agedFromMs);
+    });
+  }
+
+  for (const change of [{}, { boost_per_minute: 0 }, { boost_after_minutes: 0, boost_per_minute: 3 }]) {
+    it(`is told by one moment for each priority: ageing ${JSON.stringify(change)}`, () => {
+      const { ageing } = aPolicy({ ageing: change });
+      forSeeds(40, (random) => {
+        const any = () => ({
+          priority: random.int(0, 100),
+          agedFromMs: NOW - Math.round(random.fraction() * 100) * MINUTE,
+        });
+        const task = any();
+        for (let i = 0; i < 50; i++) {
+          const other = any();
+          if (other.priority === task.priority) continue;
+          const told = other.agedFromMs <= everAheadUntil(task, other.priority, NOW, ageing);
+          if (everAhead(other, task, ageing)) assert.ok(told, `${JSON.stringify([task, other])} may pass`);
+        }
+      });
+    });
+  }
+
+  it("of new tasks ends when not even the most urgent one would go before it", () => {
+    const { ageing } = aPolicy();
+    forSeeds(40, (random) => {
+      const task = { priority: random.int(0, 99), agedFromMs: NOW };
+      const untilMs = overtakenUntil(task, ageing);
+      const ahead = (atMs: number) =>
+        score({ priority: 100, agedFromMs: atMs }, atMs, ageing) > score(task, atMs, ageing);
+      assert.deepEqual([ahead(untilMs - SECOND), ahead(untilMs + 1)], [true, false]);
+    });
+    assert.equal(overtakenUntil({ priority: 100, agedFromMs: NOW }, ageing), NOW);
   });
 });

@@ -1,20 +1,28 @@
 /** Gathers what `core/explain.ts` needs to know about one task, now or at a past moment. */
-import {
-  defaultPolicy,
-  type Explanation,
-  type HoldReason,
-  Problem,
-  type TaskStatus,
-} from "@master-orchestrator/contract";
+import { type Explanation, type HoldReason, Problem, type TaskStatus } from "@master-orchestrator/contract";
 import { gatesOf, holdOf, type Question, verdictOf } from "#core/explain.ts";
 import type { Queryable } from "#store/database.ts";
-import { slotHolders, typicalRunMs } from "#store/execution-views.ts";
-import { orchestratorView } from "#store/orchestrator.ts";
-import { currentPolicy } from "#store/policies.ts";
-import { laneHoldAt, rankOf, type TaskDetail } from "#store/task-views.ts";
+import type { SlotHolder } from "#store/execution-views.ts";
+import { laneHoldAt, type Ranked, rankOf, type TaskDetail } from "#store/task-views.ts";
 import { type Transition, transitionsOf } from "#store/transitions.ts";
-import { findWorkflow } from "#store/workflows.ts";
 import { time } from "./present.ts";
+import {
+  asSlots,
+  holdersFor,
+  readStanding,
+  type Standing,
+  shareOf,
+  shownBound,
+  typicalRunMs,
+} from "./standing.ts";
+
+/** What is known of a task at the moment in question. */
+interface Found {
+  standing: Standing;
+  question: Question;
+  holders: readonly SlotHolder[];
+  ranked: Ranked | null;
+}
 
 /** Explains a task at `atMs`, null for now. Throws `validation_failed` for the future and the time before it was. */
 export async function explainTask(
@@ -22,21 +30,50 @@ export async function explainTask(
   task: TaskDetail,
   atMs: number | null,
 ): Promise<Explanation> {
-  const { nowMs } = await orchestratorView(db);
+  const standing = await readStanding(db);
+  refuseUnknowable(task, atMs, standing.nowMs);
   const history = await transitionsOf(db, task.taskId);
-  refuseUnknowable(task, atMs, nowMs);
+  const { question, holders, ranked } = await look(db, task, { standing, atMs, history });
+  return {
+    task_id: task.taskId,
+    at: time(question.atMs),
+    status: question.status,
+    verdict: verdictOf(question),
+    score: ranked?.score ?? null,
+    rank: ranked?.rank ?? null,
+    hold: holdOf(question),
+    bound: ranked && shownBound(standing, { ...task, tasksAhead: ranked.everAhead }, task),
+    gates: gatesOf(question),
+    slot_holders: holders.map((holder) => ({
+      execution_id: holder.executionId,
+      workflow_type: holder.workflowType,
+      since: time(holder.sinceMs),
+      tasks: holder.tasks,
+      expected_end: time(
+        Math.max(question.atMs, holder.sinceMs + typicalRunMs(standing, holder.workflowType)),
+      ),
+    })),
+    history: history
+      .filter((step) => step.atMs <= question.atMs)
+      .map((step) => ({ at: time(step.atMs), from: step.from, to: step.to, reason: step.reason })),
+  };
+}
+
+async function look(
+  db: Queryable,
+  task: TaskDetail,
+  { standing, atMs, history }: { standing: Standing; atMs: number | null; history: readonly Transition[] },
+): Promise<Found> {
+  const { nowMs, of } = standing;
   const momentMs = atMs ?? nowMs;
   const status = atMs === null ? task.status : statusAt(history, atMs);
-  const live = atMs === null && status === "queued";
-  const policy = (await currentPolicy(db))?.policy ?? defaultPolicy();
-  const ranked = live ? await rankOf(db, task, nowMs, policy.ageing) : null;
-  const held =
-    status === "queued" ? await laneHoldAt(db, task.workflowType, task.contentType, momentMs) : null;
-  const workflow = await findWorkflow(db, task.workflowType);
-  const holders = live
-    ? await slotHolders(db, held?.reason === "concurrency_workflow" ? task.workflowType : null)
-    : [];
-  const timeoutMs = (workflow?.settings.timeout_seconds ?? 300) * 1000;
+  const waits = status === "queued" || status === "retrying";
+  const ranked =
+    atMs === null && status === "queued" ? await rankOf(db, task, nowMs, of.policy.ageing) : null;
+  const held = waits ? await laneHoldAt(db, task.workflowType, task.contentType, momentMs) : null;
+  const reason = (held?.reason ?? null) as HoldReason | null;
+  // Who held the slots at a past moment is not kept in a form that could be looked up quickly.
+  const holders = atMs === null ? holdersFor(standing, task, reason) : [];
   const question: Question = {
     atMs: momentMs,
     status,
@@ -44,29 +81,17 @@ export async function explainTask(
     laneHold: held && { reason: held.reason as HoldReason, cause: held.cause },
     rank: ranked?.rank ?? null,
     workflowType: task.workflowType,
-    batchMax: workflow?.settings.batch?.max ?? 10,
-    slotsSinceMs: holders.map((holder) => holder.sinceMs),
-    typicalRunMs: (live ? await typicalRunMs(db, task.workflowType) : null) ?? timeoutMs,
+    batchMax: of.workflows[task.workflowType]?.batchMax ?? 10,
+    slots: asSlots(standing, holders),
+    share: reason ? shareOf(standing, task, reason) : 1,
+    ...(atMs === null ? {} : { startedAtMs: startAfter(history, atMs) }),
   };
-  return {
-    task_id: task.taskId,
-    at: time(momentMs),
-    status,
-    verdict: verdictOf(question),
-    score: ranked?.score ?? null,
-    rank: ranked?.rank ?? null,
-    hold: holdOf(question),
-    gates: gatesOf(question),
-    slot_holders: holders.map((holder) => ({
-      execution_id: holder.executionId,
-      workflow_type: holder.workflowType,
-      since: time(holder.sinceMs),
-      tasks: holder.tasks,
-    })),
-    history: history
-      .filter((step) => step.atMs <= momentMs)
-      .map((step) => ({ at: time(step.atMs), from: step.from, to: step.to, reason: step.reason })),
-  };
+  return { standing, question, holders, ranked };
+}
+
+/** When it was started next after a moment; null if it never was. */
+function startAfter(history: readonly Transition[], atMs: number): number | null {
+  return history.find((step) => step.atMs > atMs && step.to === "running")?.atMs ?? null;
 }
 
 function refuseUnknowable(task: TaskDetail, atMs: number | null, nowMs: number): void {

@@ -177,14 +177,3 @@ export async function slotHolders(db: Queryable, workflowType: string | null): P
     tasks: row.tasks,
   }));
 }
-
-/** How long runs of a workflow took lately, in milliseconds: the median of the last 50; null without any. */
-export async function typicalRunMs(db: Queryable, workflowType: string): Promise<number | null> {
-  const { rows } = await db.query(
-    `select percentile_cont(0.5) within group (order by extract(epoch from took) * 1000)::float8 as ms
-       from (select completed_at - started_at as took from workflow_orchestration
-              where workflow_type = $1 and status = 'COMPLETED' order by execution_id desc limit 50) lately`,
-    [workflowType],
-  );
-  return rows[0]?.ms ?? null;
-}

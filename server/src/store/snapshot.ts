@@ -221,7 +221,7 @@ function runOf(row: Row): Run {
   };
 }
 
-async function readPolicy(tx: Queryable): Promise<{ version: number; policy: Policy }> {
+export async function readPolicy(tx: Queryable): Promise<{ version: number; policy: Policy }> {
   const { rows } = await tx.query(
     "select version, policy from policy_versions order by version desc limit 1",
   );
@@ -237,7 +237,7 @@ async function readListeningSince(tx: Queryable, nowMs: number): Promise<number>
   return rows[0]?.since ?? nowMs;
 }
 
-async function readWorkflows(tx: Queryable): Promise<Record<string, WorkflowView>> {
+export async function readWorkflows(tx: Queryable): Promise<Record<string, WorkflowView>> {
   const { rows } = await tx.query("select workflow_type, built_in, settings, paused from workflows");
   return Object.fromEntries(rows.map((row) => [row.workflow_type, workflowOf(row)]));
 }

@@ -1,10 +1,10 @@
 /** Reads tasks for people: lists, one task whole, its rank, its hold. Changes nothing. */
 import type { Policy, TaskStatus } from "@master-orchestrator/contract";
-import { aheadUntil, score } from "#core/rank.ts";
+import { aheadUntil, everAheadUntil, score } from "#core/rank.ts";
 import type { Queryable, Row } from "./database.ts";
 
 export const SUMMARY = `task_id, workflow_type, content_type, priority, status, failures, idempotency_key, created_at,
-  due_at, aged_from, started_at, completed_at, execution_id`;
+  due_at, aged_from, runs_alone, started_at, completed_at, execution_id`;
 
 export interface TaskSummaryRow {
   taskId: string;
@@ -17,6 +17,7 @@ export interface TaskSummaryRow {
   createdAtMs: number;
   dueAtMs: number;
   agedFromMs: number;
+  runsAlone: boolean;
   startedAtMs: number | null;
   completedAtMs: number | null;
   executionId: string | null;
@@ -66,6 +67,7 @@ export function summaryOf(row: Row): TaskSummaryRow {
     createdAtMs: row.created_at,
     dueAtMs: row.due_at,
     agedFromMs: row.aged_from,
+    runsAlone: row.runs_alone,
     startedAtMs: row.started_at,
     completedAtMs: row.completed_at,
     executionId: row.execution_id,
@@ -178,37 +180,43 @@ export interface Ranked {
   score: number;
   /** 1 is next in its lane. */
   rank: number;
+  /** Waiting tasks of its lane that are ahead of it or may come to be by their age. */
+  everAhead: number;
 }
 
-/** Where a waiting task stands in its lane: one index range per priority level. */
+/** Where a waiting task stands in its lane: one index range per priority level, and one to where age may take it. */
 export async function rankOf(
   db: Queryable,
   task: TaskSummaryRow,
   nowMs: number,
   ageing: Policy["ageing"],
 ): Promise<Ranked> {
-  const own = score(task, nowMs, ageing);
   const levels = Array.from({ length: 101 }, (_, priority) => priority);
-  const aheadUntilAt = levels.map((priority) => new Date(aheadUntil(task, priority, nowMs, ageing)));
+  const moments = (until: typeof aheadUntil) =>
+    levels.map((priority) => new Date(until(task, priority, nowMs, ageing)));
   const { rows } = await db.query(
-    `select coalesce(sum(ahead), 0)::int as ahead from unnest($1::int[], $2::timestamptz[]) as level (priority, ahead_until)
+    `select coalesce(sum(ahead), 0)::int as ahead, coalesce(sum(ever), 0)::int as ever
+       from unnest($1::int[], $2::timestamptz[], $8::timestamptz[]) as level (priority, ahead_until, ever_until)
       cross join lateral (
-        select count(*) as ahead from tasks t
+        select count(*) filter (where level.priority = $5 or t.aged_from <= level.ahead_until) as ahead, count(*) as ever
+          from tasks t
          where t.status = 'queued' and t.workflow_type = $3 and t.content_type = $4
            and t.priority = level.priority and t.task_id <> $6
            and (case when level.priority = $5 then (t.aged_from, t.task_id) < ($7::timestamptz, $6::uuid)
-                     else t.aged_from <= level.ahead_until end)) counted`,
+                     else t.aged_from <= greatest(level.ahead_until, level.ever_until) end)) counted`,
     [
       levels,
-      aheadUntilAt,
+      moments(aheadUntil),
       task.workflowType,
       task.contentType,
       task.priority,
       task.taskId,
       new Date(task.agedFromMs),
+      moments(everAheadUntil),
     ],
   );
-  return { score: own, rank: rows[0]?.ahead + 1 };
+  const { ahead, ever } = rows[0] as { ahead: number; ever: number };
+  return { score: score(task, nowMs, ageing), rank: ahead + 1, everAhead: ever };
 }
 
 export interface LaneHold {

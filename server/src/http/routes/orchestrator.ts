@@ -1,12 +1,10 @@
-/** The orchestrator over HTTP: its state, pause and resume, an extra cycle, past cycles, the queue. */
+/** The orchestrator over HTTP: its state, pause and resume, an extra cycle, past cycles. */
 import {
   Cycle,
   CycleList,
   CycleListQuery,
-  type HoldReason,
   Orchestrator,
   Problem,
-  Queue,
   TickAnswer,
   Uuid,
 } from "@master-orchestrator/contract";
@@ -14,8 +12,6 @@ import { z } from "zod";
 import { cycleById, listCycles } from "#store/cycles.ts";
 import type { Database } from "#store/database.ts";
 import { type OrchestratorView, orchestratorView, setPaused } from "#store/orchestrator.ts";
-import { laneHoldAt } from "#store/task-views.ts";
-import { completedLastHour, laneCounts } from "#store/tasks.ts";
 import { pagesOf } from "../cursor.ts";
 import { cycleSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
@@ -29,7 +25,7 @@ export interface OrchestratorRoutesContext {
 }
 
 export function orchestratorRoutes(context: OrchestratorRoutesContext): Route[] {
-  return [stateRoute(context), ...switchRoutes(context), ...cycleRoutes(context), queueRoute(context)];
+  return [stateRoute(context), ...switchRoutes(context), ...cycleRoutes(context)];
 }
 
 function stateRoute(context: OrchestratorRoutesContext): Route {
@@ -145,56 +141,4 @@ function cycleRoutes({ db }: OrchestratorRoutesContext): Route[] {
       },
     }),
   ];
-}
-
-function queueRoute({ db }: OrchestratorRoutesContext): Route {
-  return defineRoute({
-    method: "GET",
-    path: "/api/v1/queue",
-    summary: "The queue by lanes: depth, oldest age, throughput, share, and what holds each lane",
-    tag: "Orchestrator",
-    access: ["viewer", "worker"],
-    answers: { 200: Queue },
-    async handle() {
-      const { nowMs } = await orchestratorView(db);
-      const counts = await laneCounts(db);
-      const completed = await completedLastHour(db);
-      const total = completed.reduce((sum, row) => sum + row.completed, 0);
-      const names = new Map(
-        [...counts, ...completed].map((row) => [`${row.workflow_type}/${row.content_type}`, row]),
-      );
-      const lanes = await Promise.all(
-        [...names].map(async ([lane, { workflow_type, content_type }]) => {
-          const count = counts.find((row) => `${row.workflow_type}/${row.content_type}` === lane);
-          const done =
-            completed.find((row) => `${row.workflow_type}/${row.content_type}` === lane)?.completed ?? 0;
-          const hold = await laneHoldAt(db, workflow_type, content_type, nowMs);
-          return {
-            lane,
-            workflow_type,
-            content_type,
-            depth: count?.depth ?? 0,
-            scheduled: count?.scheduled ?? 0,
-            retrying: count?.retrying ?? 0,
-            running: count?.running ?? 0,
-            oldest_age_seconds: count?.oldest_age_seconds ?? null,
-            completed_last_hour: done,
-            share: total === 0 ? 0 : done / total,
-            hold: hold && { reason: hold.reason as HoldReason, cause: hold.cause, expected_start: null },
-          };
-        }),
-      );
-      const ages = lanes.flatMap((lane) =>
-        lane.oldest_age_seconds === null ? [] : [lane.oldest_age_seconds],
-      );
-      return {
-        status: 200,
-        body: {
-          depth: lanes.reduce((sum, lane) => sum + lane.depth, 0),
-          oldest_age_seconds: ages.length > 0 ? Math.max(...ages) : null,
-          lanes: lanes.sort((a, b) => (a.lane < b.lane ? -1 : 1)),
-        },
-      };
-    },
-  });
 }

@@ -150,9 +150,14 @@ async function existing(db: Database, taskId: string): Promise<TaskDetail> {
   throw new Problem("not_found", `there is no task ${taskId}`, "List them with GET /api/v1/tasks.");
 }
 
+const WAITING: ReadonlySet<string> = new Set(["queued", "scheduled", "retrying"]);
+const NOT_WAITING = { hold: null, score: null, rank: null, bound: null };
+
 async function showTask(db: Database, taskId: string) {
   const task = await existing(db, taskId);
-  const { hold, score, rank } = await explainTask(db, task, null);
+  const { hold, score, rank, bound } = WAITING.has(task.status)
+    ? await explainTask(db, task, null)
+    : NOT_WAITING;
   return {
     ...taskSummary(task),
     payload: task.payload,
@@ -160,6 +165,7 @@ async function showTask(db: Database, taskId: string) {
     score,
     rank,
     hold,
+    bound,
     errors: task.errors.map(taskError),
     attempts: task.attempts.map((row) => ({
       execution_id: row.executionId,

@@ -1,0 +1,105 @@
+/** Gathers what waiting is explained by: who competes, who holds slots, how fast runs are. Decides nothing. */
+import type { Bound, HoldReason } from "@master-orchestrator/contract";
+import { boundOf, boundSeconds, paceOf, type Waiter } from "#core/bound.ts";
+import { type SlotInUse, slotsInQuestion } from "#core/explain.ts";
+import { overtakenUntil } from "#core/rank.ts";
+import { type Competition, laneName, weightOf } from "#core/share.ts";
+import type { LaneView } from "#core/snapshot.ts";
+import { type RunPace, readCompetition, runPaces } from "#store/competition.ts";
+import type { Queryable } from "#store/database.ts";
+import { type SlotHolder, slotHolders } from "#store/execution-views.ts";
+import { time } from "./present.ts";
+
+export interface Standing {
+  nowMs: number;
+  of: Competition;
+  paces: ReadonlyMap<string, RunPace>;
+  /** Oldest first. */
+  holders: readonly SlotHolder[];
+}
+
+type Lane = Pick<LaneView, "workflowType" | "contentType">;
+
+export async function readStanding(db: Queryable): Promise<Standing> {
+  const { nowMs, ...of } = await readCompetition(db);
+  return { nowMs, of, paces: await runPaces(db), holders: await slotHolders(db, null) };
+}
+
+/** How long runs of a workflow take: lately, or at the most. */
+export function typicalRunMs({ of, paces }: Standing, workflowType: string): number {
+  return paces.get(workflowType)?.typicalRunMs ?? of.workflows[workflowType]?.timeoutMs ?? 300_000;
+}
+
+/** Who holds the slots that a lane waits for; nobody where it waits for something else. */
+export function holdersFor(standing: Standing, lane: Lane, reason: HoldReason | null): SlotHolder[] {
+  const whose = reason && slotsInQuestion(reason);
+  if (!whose) return [];
+  return standing.holders.filter((holder) => whose === "all" || holder.workflowType === lane.workflowType);
+}
+
+export function asSlots(standing: Standing, holders: readonly SlotHolder[]): SlotInUse[] {
+  return holders.map(({ executionId, workflowType, sinceMs }) => {
+    return { executionId, workflowType, sinceMs, typicalMs: typicalRunMs(standing, workflowType) };
+  });
+}
+
+/** The part of the slots in question that falls to a lane by its weight among those that wait for them too. */
+export function shareOf({ of, holders }: Standing, lane: Lane, reason: HoldReason): number {
+  const inWorkflow = slotsInQuestion(reason) === "workflow";
+  const rivals = of.lanes.filter(
+    (other) =>
+      other.waited &&
+      laneName(other) !== laneName(lane) &&
+      (!inWorkflow || other.workflowType === lane.workflowType),
+  );
+  const own = weightOf(lane, of);
+  const all = rivals.reduce((sum, rival) => sum + weightOf(rival, of), own);
+  const byWeight = all > 0 ? own / all : 1;
+  const limit = of.workflows[lane.workflowType]?.maxConcurrent ?? 1;
+  return inWorkflow ? byWeight : Math.min(byWeight, limit / Math.max(limit, holders.length));
+}
+
+/** The bound on the wire for a task of this priority that has waited since `agedFromMs`. */
+export function shownBound(
+  standing: Standing,
+  waiter: Waiter,
+  task: { priority: number; agedFromMs: number },
+): Bound | null {
+  const { of, nowMs } = standing;
+  const bound = boundOf(of, waiter);
+  if (!bound) return null;
+  const untilMs = overtakenUntil(task, of.policy.ageing);
+  const rates = new Map([...standing.paces].map(([type, pace]) => [type, pace.tasksPerSecond]));
+  const workflow = of.workflows[waiter.workflowType];
+  const stands = !workflow?.hasTarget || workflow.paused;
+  const pace = paceOf(of, waiter.workflowType, rates);
+  return {
+    work_seconds: rounded(bound.workSeconds),
+    own_lane_seconds: rounded(bound.terms.ownLane),
+    same_workflow_seconds: rounded(bound.terms.sameWorkflow),
+    other_workflows_seconds: rounded(bound.terms.otherWorkflows),
+    per_overtaking_task_seconds: rounded(bound.perOvertakingTask),
+    overtaken_until: untilMs > nowMs ? time(untilMs) : null,
+    starts_within_seconds: stands
+      ? null
+      : roundedOrNull(boundSeconds(bound, pace, firstSlotSeconds(standing, waiter))),
+  };
+}
+
+/** Until a slot is free that the lane could use, if runs take what they usually do. */
+function firstSlotSeconds(standing: Standing, lane: Lane): number {
+  const { of, holders, nowMs } = standing;
+  const limit = of.workflows[lane.workflowType]?.maxConcurrent ?? 0;
+  const own = holders.filter((holder) => holder.workflowType === lane.workflowType);
+  const full = own.length >= limit ? own : holders.length >= of.policy.concurrency.total ? holders : [];
+  const ends = asSlots(standing, full).map((slot) => slot.sinceMs + slot.typicalMs - nowMs);
+  return ends.length === 0 ? 0 : Math.max(0, Math.min(...ends)) / 1000;
+}
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}
+
+function roundedOrNull(seconds: number | null): number | null {
+  return seconds === null ? null : rounded(seconds);
+}

@@ -1,0 +1,89 @@
+/** Reads what lanes compete with, for people: where they stand, how fast runs are, how much is ahead. Changes nothing. */
+import type { Policy } from "@master-orchestrator/contract";
+import type { Competition } from "#core/share.ts";
+import type { Queryable } from "./database.ts";
+import { readPolicy, readWorkflows } from "./snapshot.ts";
+
+/** Lanes that are looked at; more are no answer for people. */
+const MAX_LANES = 2_000;
+
+/** Every lane that a cycle has seen waiting, with its place; depths and heads are left out. */
+export async function readCompetition(db: Queryable): Promise<Competition & { nowMs: number }> {
+  const [{ policy }, workflows, system, lanes] = [
+    await readPolicy(db),
+    await readWorkflows(db),
+    await db.query("select virtual_time, orchestrator_now() as now from orchestrator"),
+    await db.query(
+      `select workflow_type, content_type, virtual_time, waits from lanes
+        order by waits desc, updated_at desc limit $1`,
+      [MAX_LANES],
+    ),
+  ];
+  return {
+    nowMs: system.rows[0]?.now,
+    virtualTime: system.rows[0]?.virtual_time,
+    policy,
+    workflows,
+    lanes: lanes.rows.map((row) => ({
+      workflowType: row.workflow_type,
+      contentType: row.content_type,
+      depth: 0,
+      virtualTime: row.virtual_time,
+      waited: row.waits,
+      heads: [],
+    })),
+  };
+}
+
+export interface RunPace {
+  /** The median of its last 50 completed runs, in milliseconds. */
+  typicalRunMs: number;
+  /** Tasks that a run of it works off per second. */
+  tasksPerSecond: number;
+}
+
+/** By workflow; without those that have completed nothing yet. */
+export async function runPaces(db: Queryable): Promise<Map<string, RunPace>> {
+  const { rows } = await db.query(
+    `select w.workflow_type, pace.* from workflows w cross join lateral (
+       select percentile_cont(0.5) within group (order by seconds) * 1000 as typical_ms,
+              sum(task_count) / nullif(sum(seconds), 0) as tasks_per_second
+         from (select task_count, greatest(extract(epoch from completed_at - started_at), 0.001)::float8 as seconds
+                 from workflow_orchestration e
+                where e.workflow_type = w.workflow_type and status = 'COMPLETED'
+                order by execution_id desc limit 50) lately) pace
+      where pace.typical_ms is not null`,
+  );
+  return new Map(
+    rows.map((row) => [
+      row.workflow_type,
+      { typicalRunMs: row.typical_ms, tasksPerSecond: row.tasks_per_second },
+    ]),
+  );
+}
+
+/**
+ * By lane (`workflow_type/content_type`): how many waiting tasks would be ahead, at some time, of one that is
+ * enqueued now with each of `priorities`; as `everAheadUntil` in `core/rank.ts` has it, for an age of 0.
+ */
+export async function aheadOfNew(
+  db: Queryable,
+  priorities: readonly number[],
+  ageing: Policy["ageing"],
+): Promise<Map<string, Map<number, number>>> {
+  const { rows } = await db.query(
+    `with moment as materialized (select orchestrator_now() as now)
+     select t.workflow_type, t.content_type, asked.priority, count(*)::int as ahead
+       from tasks t cross join moment cross join unnest($1::int[]) as asked (priority)
+      where t.status = 'queued' and (t.priority >= asked.priority
+             or t.aged_from <= moment.now - make_interval(secs => (asked.priority - t.priority) * 600 / (1 + $2::float8)))
+      group by t.workflow_type, t.content_type, asked.priority`,
+    [priorities, ageing.boost_per_minute],
+  );
+  const lanes = new Map<string, Map<number, number>>();
+  for (const row of rows) {
+    const name = `${row.workflow_type}/${row.content_type}`;
+    lanes.set(name, (lanes.get(name) ?? new Map()).set(row.priority, row.ahead));
+  }
+  return lanes;
+}
