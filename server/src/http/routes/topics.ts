@@ -12,7 +12,7 @@ import {
 import { z } from "zod";
 import type { Database } from "#store/database.ts";
 import { addTopics, countWaitingTopics, listTopics, removeTopic, type TopicRow } from "#store/topics.ts";
-import { nextCursor, readCursor } from "../cursor.ts";
+import { pagesOf } from "../cursor.ts";
 import { time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 
@@ -46,13 +46,14 @@ export function topicRoutes({ db }: { db: Database }): Route[] {
       query: TopicListQuery,
       answers: { 200: TopicList },
       async handle({ query }) {
-        const before = readCursor("topics", query.cursor);
+        const pages = pagesOf("topics", query);
+        const before = pages.after();
         const rows = await listTopics(db, {
           limit: query.limit,
           ...(query.status ? { status: query.status } : {}),
           ...(before ? { before } : {}),
         });
-        const next_cursor = nextCursor("topics", rows, query.limit, (row) => row.topicId);
+        const next_cursor = pages.next(rows, (row) => row.topicId);
         return {
           status: 200,
           body: { topics: rows.map(shown), waiting: await countWaitingTopics(db), next_cursor },
