@@ -1,65 +1,138 @@
-/** Measures whole lifecycles: enqueue over HTTP → decision → signed webhook → claim → callback → completed. */
+/**
+ * Measures whole lifecycles: enqueue over HTTP → decision → signed webhook → claim → callback over HTTP → completed,
+ * one task to a request and to an execution, beside what the same machine does without us.
+ */
 import pg from "pg";
 import { machine, withCluster } from "./cluster.ts";
-import { closeLoad, enqueueAtRate, registerStub, startService, startStub } from "./load.ts";
+import {
+  call,
+  closeLoad,
+  enqueueAtRate,
+  registerStub,
+  type Service,
+  startBeside,
+  startService,
+  startStub,
+} from "./load.ts";
 
-const SECONDS = Number(process.env.BENCH_SECONDS ?? 30);
-/** Enqueued per second; more than the service can do measures its capacity. */
+/** More than this is not enqueued a second; more than the service can do measures its capacity. */
 const RATE = Number(process.env.BENCH_RATE ?? 1000);
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 30);
+const WARM_UP_SECONDS = 5;
+const LIMIT_SECONDS = 5;
 const DRAIN_SECONDS = 60;
 
-/** What the same disk does without us: commits of one row a second on one connection. */
-async function commitsPerSecond(db: pg.Client): Promise<number> {
-  await db.query("create table probe (n int)");
-  const started = performance.now();
-  let commits = 0;
-  while (performance.now() - started < 2000) {
-    await db.query("insert into probe values (1)");
-    commits++;
-  }
-  await db.query("drop table probe");
-  return commits / 2;
+interface Measured {
+  lifecycles: number;
+  perSecond: number;
+  commits: number;
 }
 
-async function report(db: pg.Client, sent: number, started: number, commits: number): Promise<void> {
-  const giveUpAt = performance.now() + DRAIN_SECONDS * 1000;
-  const left = async () =>
-    (await db.query("select count(*)::int as n from tasks where status <> 'completed'")).rows[0].n as number;
-  while ((await left()) > 0 && performance.now() < giveUpAt) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const seconds = (performance.now() - started) / 1000;
+async function completed(db: pg.Client): Promise<{ left: number; done: number }> {
   const { rows } = await db.query(
-    `select count(*)::int as n, percentile_cont(array[0.5, 0.99]) within group (
-              order by extract(epoch from completed_at - created_at) * 1000) as ms from tasks where status = 'completed'`,
+    `select count(*) filter (where status <> 'completed')::int as left,
+            count(*) filter (where status = 'completed')::int as done from tasks`,
   );
-  const { n, ms } = rows[0];
-  const rate = n / seconds;
-  console.log(`${n} of ${sent} lifecycles completed in ${seconds.toFixed(1)} s: ${rate.toFixed(0)} a second`);
+  return rows[0];
+}
+
+/** Commits so far, of all connections; the server counts them with a delay. */
+async function commitsSoFar(db: pg.Client): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const { rows } = await db.query("select sum(xact_commit)::float8 as n from pg_stat_database");
+  return rows[0].n;
+}
+
+/** Enqueues at `rate` for `seconds`, waits until all have ended, and says how it went. */
+async function run(db: pg.Client, service: Service, rate: number, seconds: number): Promise<Measured> {
+  const before = await completed(db);
+  const commitsBefore = await commitsSoFar(db);
+  const { rows } = await db.query("select clock_timestamp() as at");
+  const startedAt = rows[0].at as Date;
+  const started = performance.now();
+  const sent = await enqueueAtRate({ bases: () => [service.base], rate, until: (ms) => ms > seconds * 1000 });
+  const giveUpAt = performance.now() + DRAIN_SECONDS * 1000;
+  let after = await completed(db);
+  while (after.left > 0 && performance.now() < giveUpAt) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    after = await completed(db);
+  }
+  const lifecycles = after.done - before.done;
+  const perSecond = lifecycles / ((performance.now() - started) / 1000);
+  const commits = (await commitsSoFar(db)) - commitsBefore;
+  if (seconds === WARM_UP_SECONDS) return { lifecycles, perSecond, commits };
+  const { rows: latency } = await db.query(
+    `select percentile_cont(array[0.5, 0.99]) within group (
+              order by extract(epoch from completed_at - created_at) * 1000) as ms
+       from tasks where status = 'completed' and created_at >= $1`,
+    [startedAt],
+  );
+  const [p50, p99] = latency[0].ms as [number, number];
   console.log(
-    `enqueued to completed: p50 ${ms[0].toFixed(0)} ms, p99 ${ms[1].toFixed(0)} ms at ${RATE} a second`,
+    `${rate} offered a second: ${lifecycles} of ${sent} completed, ${perSecond.toFixed(0)} a second; ` +
+      `enqueued to completed p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms`,
   );
-  console.log(
-    `${(rate / commits).toFixed(2)} × the ${commits.toFixed(0)} bare commits a second of one connection`,
+  return { lifecycles, perSecond, commits };
+}
+
+/** The same HTTP messages without us, as fast as they go: how many lifecycles a second. */
+async function bareHttp(stubUrl: string): Promise<number> {
+  const { child, ready } = await startBeside<{ port: number }>("bare.ts", [stubUrl]);
+  const base = `http://127.0.0.1:${ready.port}`;
+  let done = 0;
+  child.on("message", () => done++);
+  let ended = false;
+  const callers = Array.from({ length: 64 }, async () => {
+    while (!ended) await call(base, "POST", "/api/v1/tasks", { workflow_type: "stub", payload: { n: done } });
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  const before = done;
+  await new Promise((resolve) => setTimeout(resolve, LIMIT_SECONDS * 1_000));
+  const perSecond = (done - before) / LIMIT_SECONDS;
+  ended = true;
+  await Promise.all(callers);
+  child.kill();
+  return perSecond;
+}
+
+/** The same number of commits without us: one row each, on as many connections as the service has writers. */
+async function bareCommits(db: pg.Client, url: string, commits: number): Promise<number> {
+  await db.query("create table probe (n int)");
+  const pool = new pg.Pool({ connectionString: url, max: 4 });
+  const started = performance.now();
+  let left = commits;
+  await Promise.all(
+    [1, 2, 3, 4].map(async () => {
+      while (left-- > 0) await pool.query("insert into probe values (1)");
+    }),
   );
-  console.log(await machine());
+  const seconds = (performance.now() - started) / 1000;
+  await pool.end();
+  await db.query("drop table probe");
+  return seconds;
 }
 
 await withCluster(async (databaseUrl) => {
   const db = new pg.Client(databaseUrl);
   await db.connect();
-  const commits = await commitsPerSecond(db);
   const stub = await startStub();
   const service = await startService(databaseUrl);
   try {
     await registerStub(service.base, stub.url);
-    const started = performance.now();
-    const sent = await enqueueAtRate({
-      bases: () => [service.base],
-      rate: RATE,
-      until: (ms) => ms > SECONDS * 1000,
-    });
-    await report(db, sent, started, commits);
+    await run(db, service, RATE / 3, WARM_UP_SECONDS);
+    const full = await run(db, service, RATE, SECONDS);
+    await run(db, service, Math.round(RATE / 3), SECONDS);
+    const http = await bareHttp(stub.url);
+    console.log(
+      `the same HTTP messages without us: ${http.toFixed(0)} a second; we do ${(full.perSecond / http).toFixed(2)} of that`,
+    );
+    const seconds = await bareCommits(db, databaseUrl, full.commits);
+    const ratio = seconds / (full.lifecycles / full.perSecond);
+    console.log(
+      `its ${full.commits} commits without us, on four connections: ${seconds.toFixed(1)} s, ${ratio.toFixed(2)} of our time ` +
+        `(${(full.commits / full.lifecycles).toFixed(2)} commits to a lifecycle)`,
+    );
+    console.log(await machine());
   } finally {
     await service.stop();
     stub.stop();

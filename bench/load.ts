@@ -35,8 +35,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** A process of its own that runs a file of this folder and says by message what it is ready with. */
-export async function startBeside<T>(file: string): Promise<{ child: ChildProcess; ready: T }> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
+export async function startBeside<T>(
+  file: string,
+  args: string[] = [],
+): Promise<{ child: ChildProcess; ready: T }> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const [ready] = (await once(child, "message")) as [T];
