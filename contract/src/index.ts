@@ -8,6 +8,7 @@ export * from "./orchestrator.ts";
 export * from "./policy.ts";
 export * from "./primitives.ts";
 export * from "./problem.ts";
+export * from "./recovery.ts";
 export * from "./task.ts";
 export * from "./topic.ts";
 export * from "./validate.ts";

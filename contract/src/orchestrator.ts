@@ -9,7 +9,25 @@ export const Orchestrator = z
     state: ExecutionStatus,
     paused: z.boolean(),
     paused_by: z.string().nullable(),
-    replicas: z.array(z.object({ replica_id: z.string(), started_at: Timestamp, seen_at: Timestamp })),
+    replicas: z.array(
+      z.object({
+        replica_id: z.string(),
+        started_at: Timestamp,
+        seen_at: Timestamp,
+        rss_mb: z.number().nullable(),
+        event_loop_delay_ms: z
+          .number()
+          .nullable()
+          .meta({ description: "99th percentile since the sample before" }),
+        connections: z
+          .object({ open: z.int(), in_use: z.int(), waiting: z.int() })
+          .nullable()
+          .meta({ description: "Of its pool to the database; waiting: calls that wait for one" }),
+      }),
+    ),
+    recoveries: z
+      .array(z.object({ recovery_id: Uuid, procedure: z.string(), subject: z.string(), state: z.string() }))
+      .meta({ description: "Those that are open; GET /api/v1/recoveries shows them whole" }),
     last_tick: z.object({ boundary: Timestamp, ran_at: Timestamp, drift_ms: z.number() }).nullable(),
     next_tick: Timestamp,
     running: z.int(),

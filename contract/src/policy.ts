@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { mergeDocument } from "./merge.ts";
 import { Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
+import { RecoveryPolicy } from "./recovery.ts";
 import { validate } from "./validate.ts";
 
 const Count = z.int().min(0).max(1_000_000);
@@ -92,6 +93,7 @@ export const Policy = z
     database: z.strictObject({ max_connections: z.int().min(2).max(1000).default(15) }).prefault({}),
     memory: z.strictObject({ max_rss_mb: Amount.default(1536) }).prefault({}),
     retention: z.strictObject({ archive_after_days: z.number().min(1).max(3650).default(30) }).prefault({}),
+    recovery: RecoveryPolicy,
     adapt: Adapt.prefault({}),
     prices: z.record(z.string().min(1).max(200), Price).default({}),
   })

@@ -56,9 +56,11 @@ export const HOLD_REASONS = [
   "orchestrator_paused",
   "workflow_paused",
   "workflow_without_target",
+  "circuit_open",
   "concurrency_total",
   "concurrency_workflow",
   "high_load",
+  "recovering",
   "fair_share",
   "not_due",
   "backoff",
@@ -69,7 +71,7 @@ export const HoldReason = z.enum(HOLD_REASONS);
 export type HoldReason = z.infer<typeof HoldReason>;
 
 /** What would let a held task go on; closed, like the reasons. */
-export const FREEING_EVENTS = ["time", "decision", "run_ends", "resume", "registration"] as const;
+export const FREEING_EVENTS = ["time", "decision", "run_ends", "resume", "registration", "recovery"] as const;
 
 export const Hold = z
   .object({

@@ -197,6 +197,10 @@ export const Workflow = z
         since: Timestamp.nullable(),
       })
       .meta({ description: "What spending and errors make of its settings at present" }),
+    paused_by: z
+      .string()
+      .nullable()
+      .meta({ description: "Who paused it; `orchestrator`: a recovery, which ends by its rule" }),
     updated_at: Timestamp,
     updated_by: z.string(),
   })

@@ -4,8 +4,10 @@ import { Problem } from "@master-orchestrator/contract";
 import type { FastifyInstance } from "fastify";
 import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
+import { recoveryRecord } from "#core/record.ts";
+import { cyclesInBites } from "#engine/bites.ts";
 import { type Clock, wallClock } from "#engine/clock.ts";
-import { runCycle } from "#engine/cycle.ts";
+import type { CycleContext } from "#engine/cycle.ts";
 import { startDispatcher } from "#engine/dispatcher.ts";
 import { type Loop, MAX_LEAD_MS, startLoop } from "#engine/loop.ts";
 import { startPresence } from "#engine/presence.ts";
@@ -25,6 +27,7 @@ import { healthRoutes } from "#http/routes/health.ts";
 import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
+import { recoveryRoutes } from "#http/routes/recoveries.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
 import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
@@ -58,6 +61,8 @@ export interface HouseOptions {
   clock?: Clock;
   /** For tests: how names are resolved. */
   lookup?: OutboundOptions["lookup"];
+  /** For tests: what stands for `plan`. */
+  decide?: CycleContext["decide"];
 }
 
 export interface House {
@@ -187,13 +192,19 @@ async function startEngine(
     onFacts: () => late.loop?.wake(),
     onError: onError("A delivery failed"),
   });
+  const { decide } = foundation.options;
+  const cycle = cyclesInBites({ db, outbox, replicaId, localNowMs: clock.nowMs, decide, log });
   const loop = startLoop({
     clock,
     tickIntervalMs: config.tickIntervalMs,
     lastTickMs: await lastTick(db),
     // A clock of a test's own stands still while the database waits.
     maxLeadMs: foundation.options.clock ? 0 : MAX_LEAD_MS,
-    run: (trigger) => runCycle({ db, outbox, replicaId, localNowMs: clock.nowMs }, trigger),
+    async run(trigger) {
+      const outcome = await cycle(trigger);
+      for (const step of outcome.recoveries) log.warn("recovery", recoveryRecord(step));
+      return outcome;
+    },
     onMessages: () => dispatcher.wake(),
     onError: onError("A cycle failed and was rolled back"),
     onTick: ({ nowMs, dispatched }, boundaryMs) => {
@@ -246,6 +257,7 @@ function buildRoutes(foundation: Foundation): Route[] {
       runNow: () => loop().runNow(),
     }),
     ...queueRoutes({ db }),
+    ...recoveryRoutes(requests),
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),

@@ -1,11 +1,13 @@
 /** Owns values for tests of the core: each complete and plausible, with only what matters to the test spelled out. */
 import { type Callback, Policy } from "@master-orchestrator/contract";
 import { NO_ADAPTATION } from "#core/adapt.ts";
+import { NEUTRAL_HEALTH } from "#core/health.ts";
 import type {
   DeliveryFact,
   Fact,
   LaneView,
   NamedTask,
+  Recovery,
   Run,
   RunAttempt,
   RunTask,
@@ -61,6 +63,7 @@ export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
   return {
     workflowType: WORKFLOW,
     paused: false,
+    pausedBy: null,
     hasTarget: true,
     maxConcurrent: 3,
     batchMin: 1,
@@ -159,6 +162,26 @@ export function aNamedTask(over: Partial<NamedTask> = {}): NamedTask {
   return { taskId: freshId("task"), status: "queued", executionId: null, dueAtMs: NOW, failures: 0, ...over };
 }
 
+/** A recovery that began a minute ago. */
+export function aRecovery(over: Partial<Recovery> = {}): Recovery {
+  return {
+    recoveryId: freshId("recovery"),
+    procedure: "trip_breaker",
+    subject: WORKFLOW,
+    state: over.procedure === undefined || over.procedure === "trip_breaker" ? "open" : "active",
+    cause: "it fails",
+    entryRule: "it begins",
+    exitRule: "it ends",
+    numbers: {},
+    openedAtMs: NOW - MINUTE,
+    sinceMs: NOW - MINUTE,
+    nextAtMs: null,
+    reopened: 0,
+    probe: null,
+    ...over,
+  };
+}
+
 /** Nothing runs, nothing waits; one workflow; the service has listened for a day. Slots of `runs` are counted. */
 export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
   const runs = over.runs ?? [];
@@ -190,6 +213,10 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
     schedules: [],
     adaptation: NO_ADAPTATION,
     spending: null,
+    health: NEUTRAL_HEALTH,
+    resources: { replicas: [] },
+    recoveries: [],
+    reducedUntilMs: null,
     ...over,
   };
 }
@@ -238,6 +265,10 @@ export function setPriority(taskId: string, priority: number, actor = "ops"): Fa
 
 export function redrive(taskId: string, actor = "ops"): Fact {
   return { kind: "redrive", ...base(), taskId, actor };
+}
+
+export function closeRecovery(recoveryId: string, actor = "ops"): Fact {
+  return { kind: "close_recovery", ...base(), recoveryId, actor };
 }
 
 /** The same value, with which nobody can tamper any more. */

@@ -27,6 +27,8 @@ export interface TestHouseOptions {
   workflows?: Record<string, z.input<typeof WorkflowSettings>>;
   env?: Record<string, string>;
   lookup?: HouseOptions["lookup"];
+  /** What stands for `plan`. */
+  decide?: HouseOptions["decide"];
   /** Errors in the log that the test is about. */
   expectedErrors?: RegExp;
   /** When the test's time begins, in epoch milliseconds. */
@@ -155,6 +157,7 @@ async function open(site: Site): Promise<TestHouse> {
   const own = clock.forHouse();
   const house = await openHouse({
     ...{ config, log, clock: own, databaseUrl: between.url },
+    ...(options.decide ? { decide: options.decide } : {}),
     ...(options.lookup ? { lookup: options.lookup } : {}),
   });
   const opened = testHouse(site, house, logged, async () => {

@@ -69,7 +69,7 @@ export async function openStore(t: TestContext, options: StoreOptions = {}): Pro
       max_concurrent: 5,
       ...over,
     } as StoredSettings;
-    const plain = { auth: null, signingSecret: null, paused: false, updatedBy: "the test" };
+    const plain = { auth: null, signingSecret: null, paused: false, pausedBy: null, updatedBy: "the test" };
     await putWorkflow(db, { workflowType, settings, ...plain });
   }
   let nowMs = NOW;

@@ -63,12 +63,25 @@ function renderState({ screen, terminal }: Session, state: State): void {
     "next tick": ago(state.next_tick, now),
     version: plain(state.version),
   });
+  for (const { procedure, subject, state: stands } of state.recoveries) {
+    screen.line(screen.paint("yellow", plain(`recovery: ${procedure} of ${subject} (${stands})`)));
+  }
   screen.line();
   screen.table(
     [
       { title: "REPLICA", value: (each) => each.replica_id },
       { title: "STARTED", value: (each) => ago(each.started_at, now) },
       { title: "SEEN", value: (each) => ago(each.seen_at, now) },
+      { title: "MEMORY", value: (each) => (each.rss_mb === null ? null : `${each.rss_mb} MB`), right: true },
+      {
+        title: "LOOP DELAY",
+        value: (each) => (each.event_loop_delay_ms === null ? null : `${each.event_loop_delay_ms} ms`),
+        right: true,
+      },
+      {
+        title: "CONNECTIONS",
+        value: ({ connections: c }) => (c === null ? null : `${c.in_use} of ${c.open}, ${c.waiting} waiting`),
+      },
     ],
     state.replicas,
     "no replica",

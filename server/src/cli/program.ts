@@ -10,6 +10,7 @@ import { addExplain } from "./explain.ts";
 import { EXIT, exitCodeOf, failureLines } from "./failure.ts";
 import { addKeys } from "./keys.ts";
 import { addPolicy } from "./policy.ts";
+import { addRecoveries } from "./recoveries.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
 import { addSimulate } from "./simulate.ts";
 import { addTasks } from "./tasks.ts";
@@ -26,6 +27,7 @@ const GROUPS = [
   addExplain,
   addControl,
   addDeadLetters,
+  addRecoveries,
   addPolicy,
   addWorkflows,
   addKeys,

@@ -3,14 +3,17 @@ import type { HoldReason, Policy } from "@master-orchestrator/contract";
 import { largestBatch } from "./adapt.ts";
 import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
+import { ORCHESTRATOR } from "./ledger.ts";
 import { byRank, score } from "./rank.ts";
 import { charge, laneName, lanesAhead, lifts, moveOn, openShares, type Shares, weightOf } from "./share.ts";
-import type { LaneView, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
+import type { LaneView, Recovery, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
 
 /** Free slots while a plan is being made; every admission takes one. */
 interface Slots {
   total: number;
   byWorkflow: Map<string, number>;
+  /** Half-open circuit breakers that may let one run through still. */
+  probes: Set<string>;
 }
 
 /** Something that asks for a slot: the head of a lane, or a run that has to be started again. */
@@ -21,6 +24,7 @@ type Candidate =
 interface Gate {
   reason: HoldReason;
   cause: string;
+  expectedAtMs?: number | undefined;
 }
 
 /** Slots that are taken, by workflow. */
@@ -88,15 +92,29 @@ function openSlots(snapshot: Snapshot, { running, snoozed }: Occupied): Slots {
         return [workflowType, maxConcurrent - taken];
       }),
     ),
+    probes: new Set(
+      snapshot.recoveries.flatMap(({ state, probe, subject }) =>
+        state === "half_open" && probe === null ? [subject] : [],
+      ),
+    ),
   };
 }
 
-/** How many runs may work at once in all: fewer while very many tasks wait, so that each gets through. */
-function totalAllowed(snapshot: Snapshot): { runs: number; highLoad: boolean } {
+/**
+ * How many runs may work at once in all: fewer while very many tasks wait, so that each gets through, and
+ * while the house recovers.
+ */
+function totalAllowed(snapshot: Snapshot): { runs: number; why: "high_load" | "recovering" | null } {
   const { concurrency, high_load } = snapshot.policy;
   const waiting = snapshot.lanes.reduce((sum, lane) => sum + lane.depth, 0);
-  const highLoad = waiting > high_load.waiting_above && concurrency.high_load < concurrency.total;
-  return { runs: highLoad ? concurrency.high_load : concurrency.total, highLoad };
+  const why = waiting > high_load.waiting_above ? "high_load" : reductionOf(snapshot) ? "recovering" : null;
+  if (why === null || concurrency.high_load >= concurrency.total)
+    return { runs: concurrency.total, why: null };
+  return { runs: concurrency.high_load, why };
+}
+
+function reductionOf({ recoveries }: Snapshot): Recovery | undefined {
+  return recoveries.find(({ procedure }) => procedure === "reduce");
 }
 
 /** The highest score among those that are not ahead of their share; remembers whom that passed over. */
@@ -135,6 +153,7 @@ function movedShares(left: readonly LaneView[], shares: Shares, snapshot: Snapsh
 
 function takeSlot(slots: Slots, candidate: Candidate): void {
   slots.total -= 1;
+  slots.probes.delete(candidate.workflowType);
   if (keepsSlot(candidate)) return;
   const { workflowType } = candidate;
   slots.byWorkflow.set(workflowType, (slots.byWorkflow.get(workflowType) ?? 0) - 1);
@@ -167,9 +186,9 @@ function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot): Gat
   if (!workflow?.hasTarget) {
     return { reason: "workflow_without_target", cause: `${workflowType} has no webhook to post to` };
   }
-  if (workflow.paused) {
-    return { reason: "workflow_paused", cause: `${workflowType} is paused; resume it to go on` };
-  }
+  if (workflow.paused) return pausedGate(workflow, snapshot);
+  const breaker = breakerOf(workflowType, snapshot);
+  if (breaker && !slots.probes.has(workflowType)) return circuitGate(breaker);
   if (!keepsSlot(candidate) && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
     const cause = `${workflowType} runs at its limit of ${workflow.maxConcurrent} at once (max_concurrent)`;
     return { reason: "concurrency_workflow", cause };
@@ -177,9 +196,44 @@ function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot): Gat
   return slots.total <= 0 ? noSlotInAll(snapshot) : null;
 }
 
+function pausedGate({ workflowType, pausedBy }: WorkflowView, { recoveries }: Snapshot): Gate {
+  const recovery = recoveries.find((one) => one.procedure === "pause" && one.subject === workflowType);
+  if (!recovery || pausedBy !== ORCHESTRATOR) {
+    return { reason: "workflow_paused", cause: `${workflowType} is paused; resume it to go on` };
+  }
+  return {
+    reason: "workflow_paused",
+    cause: `${workflowType} is paused by the orchestrator: ${recovery.cause}`,
+    expectedAtMs: recovery.nextAtMs ?? undefined,
+  };
+}
+
+function breakerOf(workflowType: string, { recoveries }: Snapshot): Recovery | undefined {
+  return recoveries.find((one) => one.procedure === "trip_breaker" && one.subject === workflowType);
+}
+
+/** The breaker is open, or its one probe is under way. */
+function circuitGate({ state, cause, subject, nextAtMs }: Recovery): Gate {
+  const at = nextAtMs === null ? "soon" : `at ${new Date(nextAtMs).toISOString()}`;
+  const then =
+    state === "open"
+      ? `one run probes ${at} whether it works again`
+      : `one probing run decides whether ${subject} works again`;
+  return {
+    reason: "circuit_open",
+    cause: `${cause}; ${then}`,
+    expectedAtMs: state === "open" ? (nextAtMs ?? undefined) : undefined,
+  };
+}
+
 function noSlotInAll(snapshot: Snapshot): Gate {
-  const { runs, highLoad } = totalAllowed(snapshot);
-  if (!highLoad) {
+  const { runs, why } = totalAllowed(snapshot);
+  if (why === "recovering") {
+    const trouble = reductionOf(snapshot)?.cause;
+    const cause = `the house recovers (${trouble}): ${runs} runs at once are allowed (policy concurrency.high_load)`;
+    return { reason: "recovering", cause };
+  }
+  if (why === null) {
     const cause = `${runs} runs at once are allowed in all (policy concurrency.total)`;
     return { reason: "concurrency_total", cause };
   }
@@ -187,6 +241,8 @@ function noSlotInAll(snapshot: Snapshot): Gate {
   const cause = `more than ${above} tasks wait: ${runs} runs at once are allowed (policy concurrency.high_load)`;
   return { reason: "high_load", cause };
 }
+
+const FOR_A_SLOT_IN_ALL: readonly HoldReason[] = ["concurrency_total", "high_load", "recovering"];
 
 /** A lane that had to let others pass waits for its share, not only for a slot. */
 function holdOf(candidate: Candidate, gate: Gate, passedOver: ReadonlySet<string>): Hold {
@@ -196,7 +252,7 @@ function holdOf(candidate: Candidate, gate: Gate, passedOver: ReadonlySet<string
     return { kind: "hold", workflowType, contentType, ...gate, tasks: tasks.length };
   }
   const { lane } = candidate;
-  const forSlot = gate.reason === "concurrency_total" || gate.reason === "high_load";
+  const forSlot = FOR_A_SLOT_IN_ALL.includes(gate.reason);
   const why: Gate =
     forSlot && passedOver.has(laneName(lane))
       ? { reason: "fair_share", cause: "it has had more than its share; lanes that had less go first" }
@@ -241,7 +297,9 @@ function takeBatch(
   const freeSlots = 1 + Math.max(0, Math.min(slots.total, slots.byWorkflow.get(workflowType) ?? 0));
   const { policy, adaptation } = snapshot;
   const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
-  const size = batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching);
+  // A probe that fails costs its tasks an attempt: one is enough to learn from.
+  const probes = breakerOf(workflowType, snapshot) !== undefined;
+  const size = probes ? 1 : batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching);
   const batch = together(waiting, size);
   const taken = new Set(batch.map((task) => task.taskId));
   const head = batch[0] as WaitingTask;

@@ -3,11 +3,13 @@ import type {
   ExecutionStatus,
   HoldReason,
   NextTask,
+  RecoveryState,
   ScheduleDecision,
   TaskStatus,
   WorkSource,
 } from "@master-orchestrator/contract";
-import type { Run, RunAttempt } from "./snapshot.ts";
+import type { Outcomes } from "./health.ts";
+import type { Recovery, Run, RunAttempt } from "./snapshot.ts";
 
 /** Why an attempt or a task failed. */
 export interface Failure {
@@ -182,6 +184,8 @@ export interface Hold {
   reason: HoldReason;
   cause: string;
   tasks: number;
+  /** When its cause is looked at again, where that is known. */
+  expectedAtMs?: number | undefined;
 }
 
 /** Where the lanes stand after this plan's dispatches; only those that moved, or whose waiting has begun or ended. */
@@ -191,6 +195,30 @@ export interface Share {
   lanes: readonly { workflowType: string; contentType: string; virtualTime: number; waits: boolean }[];
   /** Workflows whose other lanes, those that have nothing waiting, move forward with them. */
   lifts: readonly { workflowType: string; by: number }[];
+}
+
+/** A recovery was opened, changed or closed; `recovery` is as it stands now, or stood when it was closed. */
+export interface RecoveryStep {
+  kind: "recovery";
+  step: "opened" | "changed" | "closed";
+  from: RecoveryState | null;
+  recovery: Recovery;
+  reason: string;
+  actor: string;
+}
+
+/** The orchestrator itself pauses a workflow, or resumes one that it has paused. */
+export interface SwitchWorkflow {
+  kind: "switch_workflow";
+  workflowType: string;
+  paused: boolean;
+  reason: string;
+}
+
+/** Attempts of a workflow that end in this plan; `failuresInRow` is the new figure, the others are added. */
+export interface CountOutcomes extends Outcomes {
+  kind: "count_outcomes";
+  workflowType: string;
 }
 
 export type Decision =
@@ -208,4 +236,7 @@ export type Decision =
   | Adapt
   | FinishCycle
   | Share
+  | RecoveryStep
+  | SwitchWorkflow
+  | CountOutcomes
   | Hold;

@@ -68,6 +68,7 @@ describe("the gates", () => {
       "passed due",
       "passed orchestrator",
       "passed workflow",
+      "passed circuit",
       "closed workflow_concurrency",
     ]);
     const gates = gatesOf(question(laneHold("concurrency_workflow")));
@@ -82,7 +83,9 @@ describe("the gates", () => {
     ["queued", "workflow_without_target", "workflow"],
     ["queued", "workflow_paused", "workflow"],
     ["queued", "concurrency_workflow", "workflow_concurrency"],
+    ["queued", "circuit_open", "circuit"],
     ["queued", "concurrency_total", "total_concurrency"],
+    ["queued", "recovering", "total_concurrency"],
     ["queued", "decision_limit", "turn"],
     ["queued", null, "turn"],
   ];
@@ -149,6 +152,15 @@ describe("the expected start", () => {
     for (const reason of ["orchestrator_paused", "workflow_paused", "workflow_without_target"] as const) {
       assert.equal(startOf(laneHold(reason)), null);
     }
+  });
+
+  it("is the moment that the plan itself has named, where it has: the next probe, the end of a pause", () => {
+    const named = (reason: HoldReason, expectedAtMs: number) =>
+      startOf({ laneHold: { reason, cause: "so", expectedAtMs } });
+    assert.equal(named("circuit_open", NOW + 15 * SECOND), iso(NOW + 15 * SECOND));
+    assert.equal(named("workflow_paused", NOW + MINUTE), iso(NOW + MINUTE));
+    assert.equal(named("circuit_open", NOW - SECOND), iso(NOW), "and never in the past");
+    assert.equal(startOf(laneHold("circuit_open")), null, "a probe under way ends when it ends");
   });
 
   it("is known without a rank: as for the first", () => {

@@ -15,7 +15,7 @@ export interface Question {
   status: TaskStatus;
   dueAtMs: number;
   /** What the last plan before `atMs` recorded for the task's lane. */
-  laneHold: { reason: HoldReason; cause: string } | null;
+  laneHold: { reason: HoldReason; cause: string; expectedAtMs?: number | null } | null;
   rank: number | null;
   workflowType: string;
   batchMax: number;
@@ -41,6 +41,7 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
     closedBy: ["workflow_without_target", "workflow_paused"],
     open: "the workflow has a target and is not paused",
   },
+  { gate: "circuit", closedBy: ["circuit_open"], open: "the workflow's circuit breaker is closed" },
   {
     gate: "workflow_concurrency",
     closedBy: ["concurrency_workflow"],
@@ -48,7 +49,7 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
   },
   {
     gate: "total_concurrency",
-    closedBy: ["concurrency_total", "high_load"],
+    closedBy: ["concurrency_total", "high_load", "recovering"],
     open: "there is a free slot in all",
   },
   { gate: "fair_share", closedBy: ["fair_share"], open: "its lane is not ahead of its share" },
@@ -70,9 +71,9 @@ export function holdOf(question: Question): Hold | null {
     reason: "awaiting_decision" as const,
     cause: "the next cycle decides, within a second",
   };
-  const held = (status === "scheduled" ? null : question.laneHold) ?? undecided;
-  const { start, freed_by } = expectation(question, held.reason);
-  return { ...held, expected_start: startOf(question, start), freed_by };
+  const { reason, cause } = (status === "scheduled" ? null : question.laneHold) ?? undecided;
+  const { start, freed_by } = expectation(question, reason);
+  return { reason, cause, expected_start: startOf(question, start), freed_by };
 }
 
 function untilDue(question: Question, reason: HoldReason, cause: string): Hold {
@@ -128,19 +129,27 @@ function startInWords({ startedAtMs }: Question, hold: Hold | null): string {
 /** Whose slots a lane that is held for `reason` waits for; null if it does not wait for one. */
 export function slotsInQuestion(reason: HoldReason): "workflow" | "all" | null {
   if (reason === "concurrency_workflow") return "workflow";
-  return reason === "concurrency_total" || reason === "high_load" || reason === "fair_share" ? "all" : null;
+  return FOR_ANY_SLOT.includes(reason) ? "all" : null;
 }
+
+const FOR_ANY_SLOT: readonly HoldReason[] = ["concurrency_total", "high_load", "recovering", "fair_share"];
 
 type Expectation = { start: number | null; freed_by: Hold["freed_by"] };
 
 function expectation(question: Question, reason: HoldReason): Expectation {
-  const { workflowType, atMs } = question;
+  const { workflowType, atMs, laneHold } = question;
+  // The plan itself has said when: the moment of the next probe, the end of a pause.
+  const named = laneHold?.expectedAtMs ? Math.max(atMs, laneHold.expectedAtMs) : null;
   const waits = (event: Hold["freed_by"]["event"], detail: string, start: number | null): Expectation => ({
     start,
     freed_by: { event, detail, execution_id: null },
   });
   if (slotsInQuestion(reason)) return slotFree(question);
   if (reason === "orchestrator_paused") return waits("resume", "somebody resumes the orchestrator", null);
+  if (reason === "circuit_open")
+    return waits("recovery", `a run has probed whether ${workflowType} works again`, named);
+  if (reason === "workflow_paused" && named !== null)
+    return waits("recovery", `the orchestrator resumes ${workflowType}, or somebody does`, named);
   if (reason === "workflow_paused") return waits("resume", `somebody resumes ${workflowType}`, null);
   if (reason === "workflow_without_target")
     return waits("registration", `somebody gives ${workflowType} a webhook_url`, null);

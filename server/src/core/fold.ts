@@ -80,6 +80,7 @@ function foldFact(folding: Folding, fact: Fact, context: FoldContext): Folding {
       return cancelTask(folding, fact.taskId, fact.actor);
     case "set_priority":
     case "redrive":
+    case "close_recovery":
       return folding;
   }
 }

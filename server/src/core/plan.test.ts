@@ -94,7 +94,7 @@ describe("a run that fails with no wait before its retry", () => {
     const items = [{ task_id: "a", status: "completed" as const }];
     const facts = [aCallback(run, { status: "partial", items })];
     const decisions = decided({ runs: [run], facts, policy });
-    assert.deepEqual(kinds(decisions), ["advance", "retry"]);
+    assert.deepEqual(kinds(decisions), ["advance", "retry", "count_outcomes"]);
     assert.deepEqual(of(decisions, "retry")[0]!.taskIds, ["b"]);
   });
 });

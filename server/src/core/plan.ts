@@ -5,6 +5,7 @@ import type { Advance, Decision, FinishCycle, TaskChange } from "./decision.ts";
 import { fold, resume } from "./fold.ts";
 import { attemptHasEnded, type FoldContext, isSnoozed, isWorking } from "./folding.ts";
 import { followUps } from "./next.ts";
+import { recover, rememberProbes } from "./recovery.ts";
 import { decideSchedules } from "./schedule.ts";
 import type { Fact, NamedTask, Run, Snapshot } from "./snapshot.ts";
 import { assertTaskStep, hasEnded } from "./states.ts";
@@ -16,6 +17,7 @@ export interface Plan {
 /**
  * 1. On a tick: decide how far work gives way to what the day has cost.
  * 2. Fold the facts, and the passing of time, into each run they concern.
+ * 3. Open and close recoveries by what the snapshot and those outcomes show.
  * 3. Carry out what was asked of single tasks; release those whose time has come.
  * 4. Admit new work into the slots that are free now; say why the rest waits.
  * 5. Enqueue what follows the tasks that have ended, and what a schedule brings round.
@@ -30,9 +32,15 @@ export function plan(read: Snapshot): Plan {
     retry: snapshot.policy.retry,
   };
   const folded = foldRuns(snapshot, context);
+  const recovered = recover(snapshot, folded.advances);
+  const { recoveries, workflows } = recovered;
   const tasks = changeTasks(snapshot);
   const restarts = dueForRestart(folded.runs, snapshot.nowMs);
-  const admitted = admit(withChanged(snapshot, tasks), restarts, folded.occupied);
+  const admitted = admit(
+    { ...withChanged(snapshot, tasks), recoveries, workflows },
+    restarts,
+    folded.occupied,
+  );
   const advances = mergeResumed(folded.advances, admitted, context);
   return {
     decisions: [
@@ -42,6 +50,8 @@ export function plan(read: Snapshot): Plan {
       ...admitted.filter((decision) => decision.kind !== "resume"),
       ...followUps(folded.advances, snapshot),
       ...decideSchedules(snapshot),
+      ...recovered.decisions,
+      ...rememberProbes(recovered, admitted),
       ...finishCycles(folded.advances, snapshot),
     ],
   };
@@ -74,6 +84,7 @@ function factsByRun(snapshot: Snapshot): Map<string, Fact[]> {
   const executionOf = new Map(snapshot.namedTasks.map((task) => [task.taskId, task.executionId]));
   const grouped = new Map<string, Fact[]>();
   for (const fact of snapshot.facts) {
+    if (fact.kind === "close_recovery") continue;
     const executionId = "executionId" in fact ? fact.executionId : executionOf.get(fact.taskId);
     if (!executionId) continue;
     const facts = grouped.get(executionId);

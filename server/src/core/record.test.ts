@@ -9,6 +9,7 @@ import {
   aLane,
   aNamedTask,
   aPolicy,
+  aRecovery,
   aRun,
   aRunTask,
   aSnapshot,
@@ -43,10 +44,72 @@ describe("the record of a snapshot", () => {
       slowness: 0,
       running: { content_pipeline: 1 },
       waiting: { "content_pipeline/default": 7, "content_pipeline/news": 1 },
+      priorities: { "content_pipeline/default": 50, "content_pipeline/news": 50 },
+      health: {
+        window_minutes: 5,
+        attempts: {},
+        overdue_runs: 0,
+        missed_ticks: 0,
+        cycles: 0,
+        cycle_p95_ms: 0,
+        failed_cycles: 0,
+      },
+      resources: {
+        replicas: 0,
+        connections: { open: 0, in_use: 0, waiting: 0, limit: 15 },
+        rss_mb: null,
+        rss_limit_mb: 1536,
+        event_loop_delay_ms: null,
+      },
+      recoveries: [],
       runs_looked_at: 1,
       facts: 1,
       due_tasks: 1,
     });
+  });
+});
+
+describe("the system's state", () => {
+  it("has what lately failed, what the replicas use, and what is being done about trouble", () => {
+    const outcomes = { ended: 9, failedEndpoint: 2, failedTask: 1, failuresInRow: 3 };
+    const connections = (inUse: number) => ({ open: 4, inUse, waiting: 1 });
+    const recorded = snapshotRecord(
+      aSnapshot({
+        health: {
+          outcomes: { w: outcomes },
+          missedTicks: 2,
+          cycles: { count: 30, p95Ms: 12.4 },
+          failedCycles: 1,
+        },
+        resources: {
+          replicas: [
+            { replicaId: "a", rssMb: 90, eventLoopDelayMs: 21.5, connections: connections(2) },
+            { replicaId: "b", rssMb: 120, eventLoopDelayMs: null, connections: connections(3) },
+            { replicaId: "c", rssMb: null, eventLoopDelayMs: null, connections: null },
+          ],
+        },
+        recoveries: [aRecovery({ subject: "w", cause: "so" })],
+      }),
+    );
+    assert.deepEqual(recorded.health, {
+      window_minutes: 5,
+      attempts: { w: { ended: 9, failed_endpoint: 2, failed_task: 1, failures_in_row: 3 } },
+      overdue_runs: 0,
+      missed_ticks: 2,
+      cycles: 30,
+      cycle_p95_ms: 12,
+      failed_cycles: 1,
+    });
+    assert.deepEqual(recorded.resources, {
+      replicas: 3,
+      connections: { open: 8, in_use: 5, waiting: 2, limit: 15 },
+      rss_mb: 120,
+      rss_limit_mb: 1536,
+      event_loop_delay_ms: 21.5,
+    });
+    assert.deepEqual(recorded.recoveries, [
+      { procedure: "trip_breaker", subject: "w", state: "open", cause: "so" },
+    ]);
   });
 });
 

@@ -1,8 +1,19 @@
 /** What is kept of a cycle for people: its snapshot in figures and its decisions in the wire's words. */
-import type { Decision, Hold, TaskChange } from "./decision.ts";
+import type {
+  Decision,
+  Enqueue,
+  Hold,
+  RecoveryStep,
+  ScheduleSlot,
+  SkipNext,
+  TakeWork,
+  TaskChange,
+} from "./decision.ts";
+import { fleetConnections } from "./health.ts";
+import { overdueRuns } from "./recovery.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** The figures that the decisions were made from. */
+/** The figures that the decisions were made from; kept with each failure, too, as the system's state. */
 export function snapshotRecord(snapshot: Snapshot) {
   return {
     at: new Date(snapshot.nowMs).toISOString(),
@@ -14,9 +25,62 @@ export function snapshotRecord(snapshot: Snapshot) {
     waiting: Object.fromEntries(
       snapshot.lanes.map((lane) => [`${lane.workflowType}/${lane.contentType}`, lane.depth]),
     ),
+    priorities: Object.fromEntries(
+      snapshot.lanes.map((lane) => [
+        `${lane.workflowType}/${lane.contentType}`,
+        Math.max(...lane.heads.map((task) => task.priority)),
+      ]),
+    ),
+    health: healthRecord(snapshot),
+    resources: resourcesRecord(snapshot),
+    recoveries: snapshot.recoveries.map(({ procedure, subject, state, cause }) => ({
+      procedure,
+      subject,
+      state,
+      cause,
+    })),
     runs_looked_at: snapshot.runs.length,
     facts: snapshot.facts.length,
     due_tasks: snapshot.dueTasks.length,
+  };
+}
+
+function healthRecord(snapshot: Snapshot) {
+  const { health, policy } = snapshot;
+  return {
+    window_minutes: policy.recovery.window_minutes,
+    attempts: Object.fromEntries(
+      Object.entries(health.outcomes).map(([type, outcomes]) => [
+        type,
+        {
+          ended: outcomes.ended,
+          failed_endpoint: outcomes.failedEndpoint,
+          failed_task: outcomes.failedTask,
+          failures_in_row: outcomes.failuresInRow,
+        },
+      ]),
+    ),
+    overdue_runs: overdueRuns(snapshot).length,
+    missed_ticks: health.missedTicks,
+    cycles: health.cycles.count,
+    cycle_p95_ms: Math.round(health.cycles.p95Ms),
+    failed_cycles: health.failedCycles,
+  };
+}
+
+/** What nobody has measured is null. */
+function resourcesRecord({ resources, policy }: Snapshot) {
+  const { open, inUse, waiting } = fleetConnections(resources);
+  const worst = (values: readonly (number | null)[]) => {
+    const known = values.filter((value) => value !== null);
+    return known.length === 0 ? null : Math.max(...known);
+  };
+  return {
+    replicas: resources.replicas.length,
+    connections: { open, in_use: inUse, waiting, limit: policy.database.max_connections },
+    rss_mb: worst(resources.replicas.map(({ rssMb }) => rssMb)),
+    rss_limit_mb: policy.memory.max_rss_mb,
+    event_loop_delay_ms: worst(resources.replicas.map(({ eventLoopDelayMs }) => eventLoopDelayMs)),
   };
 }
 
@@ -55,6 +119,34 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
     case "set_priority":
       return { kind: "set_priority", task_id: decision.taskId, priority: decision.priority };
     case "enqueue":
+    case "skip_next":
+    case "schedule":
+    case "take_work":
+      return followingRecord(decision);
+    case "adapt":
+      return { kind: "adapt", from: decision.from, to: decision.slowness, reason: decision.reason };
+    case "forget_schedule":
+      return { kind: "forget_schedule", workflow_type: decision.workflowType };
+    case "finish_cycle":
+      return { kind: "finish_cycle", execution_id: decision.executionId };
+    case "recovery":
+      return recoveryRecord(decision);
+    case "switch_workflow": {
+      const { workflowType, paused, reason } = decision;
+      return { kind: paused ? "pause_workflow" : "resume_workflow", workflow_type: workflowType, reason };
+    }
+    case "resume":
+    case "count_outcomes":
+    case "share":
+    case "hold":
+      return null;
+  }
+}
+
+/** What is asked for by an end or by a schedule, or is not. */
+function followingRecord(decision: Enqueue | SkipNext | ScheduleSlot | TakeWork): Record<string, unknown> {
+  switch (decision.kind) {
+    case "enqueue":
       return {
         kind: "enqueue",
         lane: `${decision.workflowType}/${decision.contentType}`,
@@ -87,17 +179,21 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         source: decision.source,
         work_ids: decision.workIds,
       };
-    case "adapt":
-      return { kind: "adapt", from: decision.from, to: decision.slowness, reason: decision.reason };
-    case "forget_schedule":
-      return { kind: "forget_schedule", workflow_type: decision.workflowType };
-    case "finish_cycle":
-      return { kind: "finish_cycle", execution_id: decision.executionId };
-    case "resume":
-    case "share":
-    case "hold":
-      return null;
   }
+}
+
+/** A step of a recovery, as it is recorded, logged and answered. */
+export function recoveryRecord({ step, recovery, reason, actor }: RecoveryStep): Record<string, unknown> {
+  return {
+    kind: "recovery",
+    step,
+    procedure: recovery.procedure,
+    subject: recovery.subject,
+    state: step === "closed" ? "closed" : recovery.state,
+    reason,
+    numbers: recovery.numbers,
+    actor,
+  };
 }
 
 function taskRecord(change: TaskChange) {

@@ -4,10 +4,13 @@ import type {
   Callback,
   ExecutionStatus,
   Policy,
+  Procedure,
+  RecoveryState,
   TaskStatus,
   WorkflowSettings,
   WorkSource,
 } from "@master-orchestrator/contract";
+import type { Health, Resources } from "./health.ts";
 
 export interface Snapshot {
   nowMs: number;
@@ -39,6 +42,36 @@ export interface Snapshot {
   adaptation: Adaptation;
   /** What the day has cost; read on ticks alone, null in between. */
   spending: Spending | null;
+  health: Health;
+  resources: Resources;
+  /** Those that are open. */
+  recoveries: readonly Recovery[];
+  /** When the last reduction ended, if that was within the window. */
+  reducedUntilMs: number | null;
+}
+
+/** Something that is being done about trouble, and not over yet. */
+export interface Recovery {
+  /** Null for one that this very plan opens. */
+  recoveryId: string | null;
+  procedure: Procedure;
+  /** A workflow, or `orchestrator`, or what was set aside. At most one of a procedure is open for a subject. */
+  subject: string;
+  state: RecoveryState;
+  cause: string;
+  entryRule: string;
+  exitRule: string;
+  /** The figures that it was opened with. */
+  numbers: Readonly<Record<string, number>>;
+  openedAtMs: number;
+  /** Since when it is in its state. */
+  sinceMs: number;
+  /** When its rule looks again, whatever happens; null if every cycle does. */
+  nextAtMs: number | null;
+  /** How often a circuit breaker has opened again since it tripped. */
+  reopened: number;
+  /** A task of the one run that a half-open breaker let through. */
+  probe: string | null;
 }
 
 export interface Adaptation {
@@ -57,6 +90,8 @@ export interface Spending {
 export interface WorkflowView {
   workflowType: string;
   paused: boolean;
+  /** Who paused it; null while nobody has, or if that is not known. */
+  pausedBy: string | null;
   hasTarget: boolean;
   maxConcurrent: number;
   batchMin: number;
@@ -221,4 +256,5 @@ export type Fact =
   | (FactBase & { kind: "cancel_execution"; executionId: string; actor: string })
   | (FactBase & { kind: "cancel_task"; taskId: string; actor: string })
   | (FactBase & { kind: "set_priority"; taskId: string; priority: number; actor: string })
-  | (FactBase & { kind: "redrive"; taskId: string; actor: string });
+  | (FactBase & { kind: "redrive"; taskId: string; actor: string })
+  | (FactBase & { kind: "close_recovery"; recoveryId: string; actor: string });

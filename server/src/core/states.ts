@@ -3,7 +3,7 @@ import type { ExecutionStatus, TaskStatus } from "@master-orchestrator/contract"
 
 export const EXECUTION_TRANSITIONS: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
   IDLE: ["ANALYZING", "DISPATCHING"],
-  ANALYZING: ["DISPATCHING", "MONITORING", "COMPLETED"],
+  ANALYZING: ["DISPATCHING", "MONITORING", "ERROR_RECOVERY", "COMPLETED"],
   DISPATCHING: ["MONITORING", "ERROR_RECOVERY", "COMPLETED", "FAILED", "CANCELLED"],
   MONITORING: ["ERROR_RECOVERY", "COMPLETED", "FAILED", "CANCELLED"],
   ERROR_RECOVERY: ["DISPATCHING", "COMPLETED", "FAILED", "CANCELLED"],

@@ -1,8 +1,7 @@
 /** One cycle: lock, snapshot, plan, apply, commit. Owns the order; each step lives elsewhere. */
 import { v7 as uuidv7 } from "uuid";
-import { MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_FACTS } from "#core/bounds.ts";
-import type { Decision } from "#core/decision.ts";
-import { plan } from "#core/plan.ts";
+import type { Decision, RecoveryStep } from "#core/decision.ts";
+import { type Plan, plan } from "#core/plan.ts";
 import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
 import { nextSlotMs } from "#core/schedule.ts";
 import type { Snapshot } from "#core/snapshot.ts";
@@ -10,7 +9,8 @@ import { applyDecisions } from "#store/apply.ts";
 import { insertCycle, nextDue, takeTick, waitInDatabase } from "#store/cycles.ts";
 import type { Database, Queryable } from "#store/database.ts";
 import type { Outbox } from "#store/outbox.ts";
-import { lockOrchestrator, readSnapshot } from "#store/snapshot.ts";
+import type { Bite, Taken } from "#store/set-aside.ts";
+import { FULL_BITE, lockOrchestrator, readSnapshot } from "#store/snapshot.ts";
 
 /**
  * What a cycle was asked for. Whatever that was: the first one that begins at or after `boundaryMs`, by the
@@ -39,6 +39,8 @@ export interface CycleOutcome {
   again: boolean;
   /** When something becomes due by itself; null if nothing will. */
   nextDueMs: number | null;
+  /** Recoveries that it opened, changed or closed. */
+  recoveries: readonly RecoveryStep[];
 }
 
 export interface CycleContext {
@@ -47,17 +49,34 @@ export interface CycleContext {
   replicaId: string;
   /** The local clock, in epoch milliseconds: only to say how far it is from the database's. */
   localNowMs(): number;
+  /** What stands for `plan`; tests let it fail. */
+  decide?: ((snapshot: Snapshot) => Plan) | undefined;
+}
+
+/** How much a cycle takes on, and what that was. */
+export interface Intake {
+  bite: Bite;
+  taken: Taken;
+}
+
+export function intakeOf(bite: Bite): Intake {
+  return { bite, taken: { facts: [], runs: [], tasks: [] } };
 }
 
 /** Runs one cycle. What it decides is committed as a whole, together with its messages, or not at all. */
-export async function runCycle(context: CycleContext, asked: Trigger): Promise<CycleOutcome> {
+export async function runCycle(
+  context: CycleContext,
+  asked: Trigger,
+  intake: Intake = intakeOf(FULL_BITE),
+): Promise<CycleOutcome> {
   return await context.db.transaction(async (tx) => {
     const { locked, ...idle } = await takeTurn(tx, context, asked);
     const startedMs = performance.now();
     const { cycleId, boundaryMs } = idle;
     if (asked.kind === "tick" && boundaryMs === null) return { ...idle, nextDueMs: null };
-    const snapshot = await readSnapshot(tx, locked, { tick: boundaryMs !== null });
-    const { decisions } = plan(snapshot);
+    const tick = boundaryMs === null ? null : { boundaryMs, intervalMs: asked.intervalMs };
+    const snapshot = await readSnapshot(tx, locked, { tick, ...intake });
+    const { decisions } = (context.decide ?? plan)(snapshot);
     const trigger = boundaryMs === null ? "wake" : "tick";
     const cycle = { cycleId, trigger, policyVersion: snapshot.policyVersion } as const;
     const applied = await applyDecisions(tx, cycle, snapshot, decisions);
@@ -72,7 +91,8 @@ export async function runCycle(context: CycleContext, asked: Trigger): Promise<C
       ran: true,
       dispatched: applied.dispatched,
       messages: applied.messages.length,
-      again: leftOver(snapshot, decisions),
+      again: leftOver(snapshot, decisions, intake.bite),
+      recoveries: decisions.filter((decision) => decision.kind === "recovery"),
       nextDueMs: earlier(nextDueMs, nextSlotMs(snapshot.workflows, snapshot.nowMs)),
     };
   });
@@ -94,7 +114,7 @@ async function takeTurn(tx: Queryable, context: CycleContext, asked: Trigger) {
     (await takeTick(tx, { boundaryMs, ranAtMs: nowMs, cycleId, replicaId: context.replicaId }));
   return {
     ...{ locked, cycleId, nowMs, localMs, boundaryMs: ticks ? boundaryMs : null },
-    ...{ ran: false, dispatched: 0, messages: 0, again: false },
+    ...{ ran: false, dispatched: 0, messages: 0, again: false, recoveries: [] },
   };
 }
 
@@ -109,12 +129,12 @@ function earlier(a: number | null, b: number | null): number | null {
 }
 
 /** A bound was reached, or tasks have joined the queue only now. Runs that stay held ask for no hurry. */
-function leftOver(snapshot: Snapshot, decisions: readonly Decision[]): boolean {
+function leftOver(snapshot: Snapshot, decisions: readonly Decision[], bite: Bite): boolean {
   const moved = decisions.some((decision) => decision.kind === "advance" || decision.kind === "retry");
   return (
-    snapshot.facts.length >= MAX_FACTS ||
-    snapshot.dueTasks.length >= MAX_DUE_TASKS ||
-    (snapshot.runs.length >= MAX_DUE_RUNS && moved) ||
+    snapshot.facts.length >= bite.facts ||
+    snapshot.dueTasks.length >= bite.tasks ||
+    (snapshot.runs.length >= bite.runs && moved) ||
     decisions.some(
       (decision) =>
         decision.kind === "enqueue" ||

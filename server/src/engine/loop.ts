@@ -1,4 +1,5 @@
 /** When cycles run: on the wall clock's boundaries, on wake-ups, and when something becomes due. Decides nothing. */
+import { CycleFailed } from "./bites.ts";
 import type { Clock } from "./clock.ts";
 import type { CycleOutcome, Trigger } from "./cycle.ts";
 
@@ -172,7 +173,11 @@ function afterCycle(state: LoopState, outcome: CycleOutcome): void {
 function afterError(state: LoopState, error: unknown): void {
   if (state.stopped) return;
   state.context.onError(error);
-  armDue(state, state.context.clock.nowMs() + RETRY_AFTER_ERROR_MS);
+  armDue(state, state.context.clock.nowMs() + retryAfterMs(error));
+}
+
+function retryAfterMs(error: unknown): number {
+  return error instanceof CycleFailed ? error.retryAfterMs : RETRY_AFTER_ERROR_MS;
 }
 
 function armDue(state: LoopState, atMs: number): void {

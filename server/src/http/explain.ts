@@ -78,7 +78,7 @@ async function look(
     atMs: momentMs,
     status,
     dueAtMs: task.dueAtMs,
-    laneHold: held && { reason: held.reason as HoldReason, cause: held.cause },
+    laneHold: held && { ...held, reason: held.reason as HoldReason },
     rank: ranked?.rank ?? null,
     workflowType: task.workflowType,
     batchMax: of.workflows[task.workflowType]?.batchMax ?? 10,

@@ -8,6 +8,7 @@ import type {
   Retry,
   ScheduleSlot,
   Share,
+  SwitchWorkflow,
   TakeWork,
   TaskChange,
 } from "#core/decision.ts";
@@ -15,6 +16,7 @@ import { DELIVERY_LOST_AFTER_MS, isSnoozed, isWorking } from "#core/folding.ts";
 import { laneName } from "#core/share.ts";
 import type { Run } from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
+import { addOutcomes, takeStep } from "./recovering.ts";
 import { dayOf, isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
 
 export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void {
@@ -29,6 +31,9 @@ export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void
     else if (decision.kind === "forget_schedule") rows.slots.delete(decision.workflowType);
     else if (decision.kind === "take_work") takeWork(rows, decision);
     else if (decision.kind === "adapt") rows.adaptation = adaptation(decision, rows.nowMs);
+    else if (decision.kind === "count_outcomes") addOutcomes(rows, decision);
+    else if (decision.kind === "recovery") takeStep(rows, decision);
+    else if (decision.kind === "switch_workflow") switchWorkflow(rows, decision);
   }
   const cycleId = decisions.some(({ kind }) => kind === "dispatch") ? named(rows, "cycle") : null;
   for (const decision of decisions) {
@@ -37,6 +42,13 @@ export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void
     else if (decision.kind === "share") moveLanes(rows, decision);
     else if (decision.kind === "finish_cycle") finishCycle(rows, decision.executionId);
   }
+}
+
+function switchWorkflow(rows: Rows, { workflowType, paused }: SwitchWorkflow): void {
+  const workflow = rows.workflows[workflowType];
+  demand(workflow !== undefined, `there is no ${workflowType}`);
+  const pausedBy = paused ? "orchestrator" : null;
+  rows.workflows = { ...rows.workflows, [workflowType]: { ...workflow, paused, pausedBy } };
 }
 
 /** A new task, with everything that is left out as if it were enqueued now. */

@@ -4,6 +4,7 @@ import { NO_ADAPTATION } from "#core/adapt.ts";
 import type { Adaptation, Fact, Run, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
 import { type DueList, openDueList } from "./due-list.ts";
+import { noTrouble, type Recovering } from "./recovering.ts";
 import { openWaiting, type Waiting } from "./waiting.ts";
 
 export interface WorldTask {
@@ -37,7 +38,8 @@ export interface Rows {
   paused: boolean;
   readonly beganMs: number;
   readonly policy: Policy;
-  readonly workflows: Readonly<Record<string, WorkflowView>>;
+  workflows: Readonly<Record<string, WorkflowView>>;
+  readonly recovering: Recovering;
   /** Where a lane that was idle begins in virtual time. */
   virtualTime: number;
   readonly tasks: Map<string, WorldTask>;
@@ -88,6 +90,7 @@ export function emptyRows(policy: Policy, workflows: Rows["workflows"], nowMs: n
     beganMs: nowMs,
     policy,
     workflows,
+    recovering: noTrouble(),
     virtualTime: 0,
     tasks: new Map(),
     runs: new Map(),

@@ -1,6 +1,7 @@
 /** Reads a simulated world's rows as a snapshot, as `store/snapshot.ts` reads the store's. */
 import { MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_RETRIES_PER_WORKFLOW, roomByWorkflow } from "#core/bounds.ts";
 import type { NamedTask, Run, RunTask, ScheduleState, Snapshot } from "#core/snapshot.ts";
+import { healthIn } from "./recovering.ts";
 import { dayOf, isLive, type Rows, type WorldTask } from "./rows.ts";
 
 /** Somebody has listened for heartbeats all along. */
@@ -35,6 +36,7 @@ export function takeSnapshot(rows: Rows, tick: boolean): Snapshot {
     schedules: schedulesOf(rows),
     adaptation: rows.adaptation,
     spending: tick ? { spentTodayMicros: rows.spentMicros.get(dayOf(rows.nowMs)) ?? 0 } : null,
+    ...healthIn(rows),
     liveChildren: Object.fromEntries(
       runs.flatMap(({ parentId }) => (parentId ? [[parentId, rows.children.get(parentId) ?? 0]] : [])),
     ),

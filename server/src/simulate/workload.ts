@@ -137,6 +137,7 @@ function laneAfter({
 export function workflowOf(workflowType: string, settings: WorkflowSettings): WorkflowView {
   return {
     workflowType,
+    pausedBy: null,
     paused: settings.paused,
     hasTarget: true,
     maxConcurrent: settings.max_concurrent,

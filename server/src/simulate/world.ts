@@ -4,9 +4,10 @@
  */
 import type { Policy } from "@master-orchestrator/contract";
 import type { Decision } from "#core/decision.ts";
+import { nameOf } from "#core/ledger.ts";
 import { plan } from "#core/plan.ts";
 import { nextSlotMs } from "#core/schedule.ts";
-import type { Adaptation, Fact, Run, Snapshot, WaitingWork, WorkflowView } from "#core/snapshot.ts";
+import type { Adaptation, Fact, Recovery, Run, Snapshot, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import { applyDecisions, enqueue } from "./apply.ts";
 import { type Enqueued, emptyRows, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
@@ -48,6 +49,8 @@ export interface World {
   nextDueMs(): number | null;
   /** The next slot of any schedule; null without schedules, and when their time is over. */
   nextSlotMs(): number | null;
+  /** Recoveries that are open. */
+  recoveries(): readonly Recovery[];
   /** How many tasks wait in a lane. */
   depth(workflowType: string, contentType: string): number;
   /** Where a lane stands in virtual time; null before a cycle has seen it. */
@@ -61,12 +64,14 @@ export interface WorldParts {
   workflows: Readonly<Record<string, WorkflowView>>;
   /** Where virtual time begins, epoch milliseconds. */
   nowMs: number;
+  /** Recoveries that are open when it begins. */
+  recoveries?: readonly Recovery[];
   /** What stands for `plan`: tests freeze the snapshot first. */
   decide?: (snapshot: Snapshot) => { decisions: readonly Decision[] };
 }
 
 /** A world without any task, under one policy. */
-export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldParts): World {
+export function openWorld({ policy, workflows, nowMs, recoveries = [], decide = plan }: WorldParts): World {
   let leftOver = false;
   const world: World & Rows = {
     ...emptyRows(policy, workflows, nowMs),
@@ -87,7 +92,11 @@ export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldPart
     },
     hasMoreNow: () => leftOver || world.dueRuns.hasFresh(world.nowMs) || world.dueTasks.hasFresh(world.nowMs),
     nextDueMs() {
-      const moments = [world.dueRuns.nextMs(world.nowMs), world.dueTasks.nextMs(world.nowMs)];
+      const moments = [
+        world.dueRuns.nextMs(world.nowMs),
+        world.dueTasks.nextMs(world.nowMs),
+        ...world.recoveries().map(({ nextAtMs }) => nextLookMs(nextAtMs, world.nowMs)),
+      ];
       const next = moments.filter((moment) => moment !== null);
       return next.length === 0 ? null : Math.min(...next);
     },
@@ -95,12 +104,20 @@ export function openWorld({ policy, workflows, nowMs, decide = plan }: WorldPart
       const next = nextSlotMs(workflows, world.nowMs);
       return next === null || next > world.schedulesUntilMs ? null : next;
     },
+    recoveries: () => [...world.recovering.open.values()],
     depth: (workflowType, contentType) => world.waiting.depth(workflowType, contentType),
     virtualTimeOf: ({ workflowType, contentType }) => world.waiting.virtualTime(workflowType, contentType),
     tasksOf: (executionId) => [...(world.carried.get(executionId) ?? [])],
   };
+  for (const recovery of recoveries) world.recovering.open.set(nameOf(recovery), recovery);
   return world;
 }
+
+/** A recovery without a moment of its own is judged again when something may have left the window. */
+function nextLookMs(nextAtMs: number | null, nowMs: number): number {
+  return nextAtMs !== null && nextAtMs > nowMs ? nextAtMs : nowMs + LOOK_AGAIN_MS;
+}
+const LOOK_AGAIN_MS = 15_000;
 
 /** As `engine/cycle.ts` judges it: a bound was reached, or tasks have joined the queue only now. */
 function leavesSomething(decision: Decision): boolean {

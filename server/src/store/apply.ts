@@ -1,7 +1,7 @@
 /** Carries out a plan: every change of state, in sets, in the cycle's own transaction. Decides nothing. */
 import { MASTER } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
-import type { Advance, Decision, Failure, FinishCycle, TaskChange } from "#core/decision.ts";
+import type { Advance, Decision, Failure, FinishCycle, RecoveryStep, TaskChange } from "#core/decision.ts";
 import { fingerprintOf } from "#core/fingerprint.ts";
 import { holdsByLane, snapshotRecord } from "#core/record.ts";
 import type { Snapshot } from "#core/snapshot.ts";
@@ -10,7 +10,9 @@ import { insertFollowing, noteSkipped } from "./apply-enqueue.ts";
 import { type OpenedDispatch, type Start, startAttempts, startSteps } from "./apply-start.ts";
 import { updateHolds, updateShares } from "./cycles.ts";
 import type { Queryable } from "./database.ts";
+import { addOutcomes } from "./health.ts";
 import type { Message } from "./outbox.ts";
+import { applyRecoveries, recoverySteps } from "./recoveries.ts";
 import { updateSchedules } from "./schedules.ts";
 import { updateAdaptation } from "./spending.ts";
 import { takeWork } from "./topics.ts";
@@ -42,10 +44,12 @@ export async function applyDecisions(
     ...of("change_task").map((decision) => decision.change),
   ];
 
-  const opened = cycle.trigger === "tick" || dispatches.length > 0;
+  const recovered = { steps: of("recovery"), switches: of("switch_workflow") };
+  const opened = cycle.trigger === "tick" || dispatches.length + recovered.steps.length > 0;
   const starts: Start[] = [...dispatches.map((dispatch) => ({ ...dispatch, attempt: 1 })), ...retries];
   const transitions = [
-    ...(opened ? cycleSteps(cycle.cycleId, dispatches.length) : []),
+    ...(opened ? cycleSteps(cycle.cycleId, dispatches.length, recovered.steps) : []),
+    ...recoverySteps(recovered),
     ...advanceSteps(advances),
     ...taskSteps(changes),
     ...startSteps(dispatches, retries),
@@ -57,7 +61,9 @@ export async function applyDecisions(
     updateTasks(tx, changes, nowMs),
     insertTaskErrors(tx, advances, nowMs),
     updatePriorities(tx, of("set_priority")),
-    opened && insertCycleExecution(tx, cycle, dispatches, snapshot),
+    addOutcomes(tx, of("count_outcomes"), nowMs),
+    opened && insertCycleExecution(tx, cycle, { dispatches, steps: recovered.steps }, snapshot),
+    applyRecoveries(tx, recovered, { cycleId: cycle.cycleId, nowMs }),
     startAttempts(tx, { cycleId: cycle.cycleId, nowMs }, { dispatches, retries, starts }),
     noteSkipped(tx, of("skip_next"), { cycleId: cycle.cycleId, nowMs }),
     insertTransitions(tx, transitions, nowMs, cycle.cycleId),
@@ -188,15 +194,15 @@ async function updatePriorities(
 async function insertCycleExecution(
   tx: Queryable,
   cycle: { cycleId: string; trigger: string; policyVersion: number },
-  dispatches: readonly OpenedDispatch[],
+  { dispatches, steps }: { dispatches: readonly OpenedDispatch[]; steps: readonly RecoveryStep[] },
   snapshot: Snapshot,
 ): Promise<void> {
   const now = new Date(snapshot.nowMs);
   const open = dispatches.length > 0;
   await tx.query(
     `insert into workflow_orchestration (execution_id, workflow_type, status, priority, context, result,
-        created_at, started_at, completed_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $7, $8)`,
+        created_at, started_at, completed_at, recovery_actions)
+     values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)`,
     [
       cycle.cycleId,
       MASTER,
@@ -210,6 +216,7 @@ async function insertCycleExecution(
       open ? null : JSON.stringify({ dispatched: 0 }),
       now,
       open ? null : now,
+      JSON.stringify(steps.map((step) => recoveryAction(step, cycle.cycleId, now))),
     ],
   );
 }
@@ -240,21 +247,36 @@ async function deleteFacts(tx: Queryable, factIds: readonly number[]): Promise<v
   if (factIds.length > 0) await tx.query("delete from facts where fact_id = any($1::bigint[])", [factIds]);
 }
 
-function cycleSteps(cycleId: string, dispatched: number): TransitionRow[] {
+/** What a cycle did about trouble, in the shape in which runs keep what was done about theirs. */
+function recoveryAction({ step, recovery, reason }: RecoveryStep, cycleId: string, at: Date) {
+  const { procedure, subject } = recovery;
+  return { at, cycle_id: cycleId, action: `${procedure} ${step}`, subject, reason };
+}
+
+function cycleSteps(
+  cycleId: string,
+  dispatched: number,
+  recovered: readonly RecoveryStep[],
+): TransitionRow[] {
   const base = { entity: "execution" as const, entityId: cycleId };
   const analyzed: TransitionRow[] = [
     { ...base, from: null, to: "IDLE", reason: "the cycle began" },
     { ...base, from: "IDLE", to: "ANALYZING", reason: "the snapshot was read" },
   ];
+  let from = "ANALYZING";
+  if (recovered.length > 0) {
+    const what = recovered.map(
+      ({ step, recovery }) => `${recovery.procedure} of ${recovery.subject} ${step}`,
+    );
+    analyzed.push({ ...base, from, to: "ERROR_RECOVERY", reason: what.join("; ") });
+    from = "ERROR_RECOVERY";
+  }
   if (dispatched === 0) {
-    return [
-      ...analyzed,
-      { ...base, from: "ANALYZING", to: "COMPLETED", reason: "nothing was to be started" },
-    ];
+    return [...analyzed, { ...base, from, to: "COMPLETED", reason: "nothing was to be started" }];
   }
   return [
     ...analyzed,
-    { ...base, from: "ANALYZING", to: "DISPATCHING", reason: `${dispatched} runs were admitted` },
+    { ...base, from, to: "DISPATCHING", reason: `${dispatched} runs were admitted` },
     { ...base, from: "DISPATCHING", to: "MONITORING", reason: "their messages are in the outbox" },
   ];
 }

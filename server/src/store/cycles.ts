@@ -42,7 +42,10 @@ export async function nextDue(db: Queryable, nowMs: number): Promise<number | nu
   const { rows } = await db.query(
     `select least(
        (select min(due_at) from workflow_orchestration where due_at > $1),
-       (select min(due_at) from tasks where status in ('scheduled', 'retrying') and execution_id is null)) as due`,
+       (select due_at from tasks t where status in ('scheduled', 'retrying') and execution_id is null
+           and not exists (select from set_aside s
+                 where s.kind = 'task' and s.item = t.task_id::text and s.put_back_at is null)
+         order by due_at limit 1)) as due`,
     [new Date(nowMs)],
   );
   return rows[0]?.due ?? null;
@@ -60,9 +63,10 @@ export async function updateHolds(
     content_type: hold.contentType,
     reason: hold.reason,
     cause: hold.cause,
+    expected_at: hold.expectedAtMs === undefined ? null : new Date(hold.expectedAtMs),
   }));
-  const asRows =
-    "jsonb_to_recordset($1::jsonb) as n (workflow_type text, content_type text, reason text, cause text)";
+  const asRows = `jsonb_to_recordset($1::jsonb)
+    as n (workflow_type text, content_type text, reason text, cause text, expected_at timestamptz)`;
   const ended = tx.query(
     `update holds h set until_at = $2
       where until_at is null and not exists (select from ${asRows}
@@ -72,8 +76,8 @@ export async function updateHolds(
   );
   if (rows.length === 0) return void (await ended);
   const begun = tx.query(
-    `insert into holds (workflow_type, content_type, reason, cause, cycle_id, from_at)
-     select workflow_type, content_type, reason, cause, $3, $2 from ${asRows}
+    `insert into holds (workflow_type, content_type, reason, cause, expected_at, cycle_id, from_at)
+     select workflow_type, content_type, reason, cause, expected_at, $3, $2 from ${asRows}
      on conflict (workflow_type, content_type) where until_at is null do nothing`,
     [JSON.stringify(rows), new Date(nowMs), cycleId],
   );

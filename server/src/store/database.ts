@@ -21,6 +21,8 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** The same pool, but values come as the driver itself gives them: for pg-boss, which expects its `Date`s. */
   plain: Queryable;
+  /** Of this process's pool: those that are open, those that somebody uses, and calls that wait for one. */
+  connections(): { open: number; inUse: number; waiting: number };
   close(): Promise<void>;
 }
 
@@ -72,6 +74,11 @@ export function openDatabase(options: {
     query: (text, values) => pool.query(text, values),
     transaction: (work) => inTransaction(pool, work),
     plain: { query: (text, values) => pool.query({ text, values, types: pg.types } as pg.QueryConfig) },
+    connections: () => ({
+      open: pool.totalCount,
+      inUse: pool.totalCount - pool.idleCount,
+      waiting: pool.waitingCount,
+    }),
     close() {
       closing = true;
       return pool.end();

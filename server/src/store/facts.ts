@@ -280,6 +280,21 @@ export async function recordCancelExecution(
   return rowCount === 1;
 }
 
+/** Asks for a recovery to be closed. False if there is no such recovery, or it is closed already. */
+export async function recordCloseRecovery(
+  db: Queryable,
+  recoveryId: string,
+  actor: string,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `insert into facts (kind, data)
+     select 'close_recovery', jsonb_build_object('recoveryId', recovery_id, 'actor', $2::text)
+       from recoveries where recovery_id = $1 and closed_at is null`,
+    [recoveryId, actor],
+  );
+  return rowCount === 1;
+}
+
 /** Asks for something to be done to tasks; returns how many of them exist. */
 export async function recordTaskRequest(
   db: Queryable,

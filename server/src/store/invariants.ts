@@ -173,6 +173,35 @@ const STATEMENTS: readonly [string, string][] = [
     "A tick never runs before its boundary",
     "select boundary, ran_at, drift_ms from ticks where ran_at < boundary or drift_ms < 0",
   ],
+  [
+    "At most one recovery of a procedure is open for a subject",
+    `select procedure, subject, count(*) as open from recoveries where closed_at is null
+      group by procedure, subject having count(*) > 1`,
+  ],
+  [
+    "A recovery that is closed says when, why and by whom, and ended no sooner than it began",
+    `select recovery_id, procedure, subject, opened_at, closed_at, closed_by, closed_reason from recoveries
+      where (closed_at is null) <> (closed_by is null) or (closed_at is null) <> (closed_reason is null)
+         or closed_at < opened_at`,
+  ],
+  [
+    "A circuit breaker and a pause that are open know when their rule looks again",
+    `select recovery_id, procedure, subject, state from recoveries
+      where closed_at is null and procedure in ('trip_breaker', 'pause') and next_at is null`,
+  ],
+  [
+    "What the orchestrator has paused it is going to resume: a pause of its is open",
+    `select workflow_type from workflows w where paused and paused_by = 'orchestrator'
+        and not exists (select from recoveries r
+                         where r.procedure = 'pause' and r.subject = w.workflow_type and r.closed_at is null)`,
+  ],
+  [
+    "What is set aside is kept whole: a fact with its content, a run and a task with their rows",
+    `select set_aside_id, kind, item from set_aside s
+      where (kind = 'fact') <> (fact is not null) or put_back_at is null and (
+            (kind = 'run' and not exists (select from workflow_orchestration e where e.execution_id = s.execution_id))
+         or (kind = 'task' and not exists (select from tasks t where t.task_id = s.task_id)))`,
+  ],
 ];
 
 export const INVARIANTS: readonly Invariant[] = STATEMENTS.map(([sentence, violations], i) => ({

@@ -1,5 +1,6 @@
 /** The orchestrator's own row, its replicas, and its pause switch. */
 import { randomBytes } from "node:crypto";
+import type { ReplicaLoad } from "#core/health.ts";
 import type { Queryable } from "./database.ts";
 import { insertTransitions } from "./transitions.ts";
 
@@ -15,13 +16,24 @@ export async function ensureOrchestrator(
   return { tokenSecret: rows[0]?.token_secret, firstStart: created.rowCount === 1 };
 }
 
-/** Says that this replica is here; forgets those that were not seen for a day. */
-export async function seeReplica(db: Queryable, replicaId: string): Promise<void> {
+/** Says that this replica is here, and how it does; forgets those that were not seen for a day. */
+export async function seeReplica(
+  db: Queryable,
+  replicaId: string,
+  load: Omit<ReplicaLoad, "replicaId"> = { rssMb: null, eventLoopDelayMs: null, connections: null },
+): Promise<void> {
   await db.query(
     `with gone as (delete from replicas where seen_at < orchestrator_now() - interval '24 hours')
-     insert into replicas (replica_id, started_at, seen_at) values ($1, orchestrator_now(), orchestrator_now())
-     on conflict (replica_id) do update set seen_at = orchestrator_now()`,
-    [replicaId],
+     insert into replicas (replica_id, started_at, seen_at, rss_mb, event_loop_delay_ms, connections)
+     values ($1, orchestrator_now(), orchestrator_now(), $2, $3, $4)
+     on conflict (replica_id) do update set seen_at = orchestrator_now(), rss_mb = excluded.rss_mb,
+       event_loop_delay_ms = excluded.event_loop_delay_ms, connections = excluded.connections`,
+    [
+      replicaId,
+      load.rssMb,
+      load.eventLoopDelayMs,
+      load.connections === null ? null : JSON.stringify(load.connections),
+    ],
   );
 }
 
@@ -53,7 +65,9 @@ export interface OrchestratorView {
   nowMs: number;
   paused: boolean;
   pausedBy: string | null;
-  replicas: { replicaId: string; startedAtMs: number; seenAtMs: number }[];
+  replicas: (ReplicaLoad & { startedAtMs: number; seenAtMs: number })[];
+  /** Those that are open, at most 100. */
+  recoveries: { recoveryId: string; procedure: string; subject: string; state: string }[];
   lastTick: { boundaryMs: number; ranAtMs: number; driftMs: number } | null;
   running: number;
   recovering: number;
@@ -71,10 +85,13 @@ export async function orchestratorView(db: Queryable): Promise<OrchestratorView>
        from orchestrator o`,
   );
   const replicas = await db.query(
-    `select replica_id, started_at, seen_at from replicas
+    `select replica_id, started_at, seen_at, rss_mb, event_loop_delay_ms, connections from replicas
       where seen_at > orchestrator_now() - interval '15 seconds' order by started_at limit 100`,
   );
   const tick = await db.query("select boundary, ran_at, drift_ms from ticks order by boundary desc limit 1");
+  const open = await db.query(
+    "select recovery_id, procedure, subject, state from recoveries where closed_at is null order by recovery_id limit 100",
+  );
   const row = rows[0] ?? {};
   const last = tick.rows[0];
   return {
@@ -85,6 +102,15 @@ export async function orchestratorView(db: Queryable): Promise<OrchestratorView>
       replicaId: r.replica_id,
       startedAtMs: r.started_at,
       seenAtMs: r.seen_at,
+      rssMb: r.rss_mb,
+      eventLoopDelayMs: r.event_loop_delay_ms,
+      connections: r.connections,
+    })),
+    recoveries: open.rows.map((r) => ({
+      recoveryId: r.recovery_id,
+      procedure: r.procedure,
+      subject: r.subject,
+      state: r.state,
     })),
     lastTick: last ? { boundaryMs: last.boundary, ranAtMs: last.ran_at, driftMs: last.drift_ms } : null,
     running: row.running,

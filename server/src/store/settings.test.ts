@@ -65,7 +65,7 @@ describe("policies", () => {
 });
 
 describe("workflows", () => {
-  const plain = { auth: null, signingSecret: null, paused: false, updatedBy: "ada" };
+  const plain = { auth: null, signingSecret: null, paused: false, pausedBy: null, updatedBy: "ada" };
 
   it("are stored and replaced whole, with their secrets apart", async (t) => {
     const store = await openStore(t, { workflows: {} });

@@ -19,9 +19,13 @@ import type {
   WorkflowView,
 } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
+import { type RunningTick, readHealth } from "./health.ts";
 import { readSchedules } from "./schedules.ts";
+import type { Bite, Taken } from "./set-aside.ts";
 import { adaptationOf, readSpending } from "./spending.ts";
 
+/** What a cycle takes on unless one has failed. */
+export const FULL_BITE: Bite = { facts: MAX_FACTS, runs: MAX_DUE_RUNS, tasks: MAX_DUE_TASKS };
 /** A replica that was not seen for this long is gone. */
 const REPLICA_GONE_AFTER_MS = 15_000;
 
@@ -57,33 +61,46 @@ export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrato
  * Reads the snapshot. The order matters: runs that may be superseded are locked before the facts
  * are read, and a callback's handler takes the same lock, so no callback is accepted for an attempt
  * that this cycle replaces. What is sent together runs in that order too. `tick`: what only a tick looks
- * at is read as well.
+ * at is read as well. `taken` is told what was read, also if the reading fails half-way.
  */
 export async function readSnapshot(
   tx: Queryable,
   locked: LockedOrchestrator,
-  { tick = false } = {},
+  { tick = null, bite = FULL_BITE, taken }: { tick?: RunningTick; bite?: Bite; taken?: Taken } = {},
 ): Promise<Snapshot> {
   const { nowMs } = locked;
-  const [dueRunIds, facts, { version, policy }, workflows, listeningSinceMs, occupied, dueTasks, spending] =
-    await Promise.all([
-      lockDueRuns(tx, nowMs),
-      readFacts(tx),
-      readPolicy(tx),
-      readWorkflows(tx),
-      readListeningSince(tx, nowMs),
-      readOccupied(tx),
-      readDueTasks(tx, nowMs),
-      tick ? readSpending(tx, nowMs) : null,
-    ]);
+  const [
+    lockedRunIds,
+    facts,
+    { version, policy },
+    workflows,
+    listeningSinceMs,
+    occupied,
+    dueTasks,
+    spending,
+  ] = await Promise.all([
+    lockDueRuns(tx, nowMs),
+    readFacts(tx, bite.facts),
+    readPolicy(tx),
+    readWorkflows(tx),
+    readListeningSince(tx, nowMs),
+    readOccupied(tx),
+    readDueTasks(tx, nowMs, bite.tasks),
+    tick ? readSpending(tx, nowMs) : null,
+  ]);
+  const dueRunIds = bite === FULL_BITE ? lockedRunIds : lockedRunIds.slice(0, bite.runs);
+  taken?.runs.push(...dueRunIds);
+  taken?.facts.push(...facts.map((fact) => fact.factId));
+  taken?.tasks.push(...dueTasks.map((task) => task.taskId));
   const namedTasks = await readNamedTasks(tx, facts);
   const runIds = new Set(dueRunIds);
   for (const fact of facts) if ("executionId" in fact) runIds.add(fact.executionId);
   for (const task of namedTasks) if (task.executionId) runIds.add(task.executionId);
-  const [runs, liveChildren, schedules] = await Promise.all([
+  const [runs, liveChildren, schedules, health] = await Promise.all([
     readRuns(tx, [...runIds]),
     readLiveChildren(tx, [...runIds]),
     readSchedules(tx, workflows, nowMs),
+    readHealth(tx, { nowMs, policy, tick }),
   ]);
   const { total } = policy.concurrency;
   const { running } = occupied;
@@ -106,6 +123,7 @@ export async function readSnapshot(
     schedules,
     adaptation: locked.adaptation,
     spending,
+    ...health,
   };
 }
 
@@ -131,16 +149,18 @@ async function lockDueRuns(tx: Queryable, nowMs: number): Promise<string[]> {
          where kind = 'cancel_execution' or (kind = 'delivery' and data->>'outcome' = 'refused')
         union all
         select t.execution_id from facts f join tasks t on t.task_id = f.task_id where f.kind = 'cancel_task')
+        and not exists (select from set_aside s
+              where s.kind = 'run' and s.item = workflow_orchestration.execution_id::text and s.put_back_at is null)
       order by execution_id for update`,
     [new Date(nowMs), MAX_DUE_RUNS, MAX_RETRIES_PER_WORKFLOW],
   );
   return rows.map((row) => row.execution_id);
 }
 
-async function readFacts(tx: Queryable): Promise<Fact[]> {
+async function readFacts(tx: Queryable, most: number): Promise<Fact[]> {
   const { rows } = await tx.query(
     "select fact_id, kind, execution_id, attempt, task_id, data, at from facts order by fact_id limit $1",
-    [MAX_FACTS],
+    [most],
   );
   return rows.map(factOf);
 }
@@ -148,7 +168,7 @@ async function readFacts(tx: Queryable): Promise<Fact[]> {
 /** The inverse of what `store/facts.ts` writes. */
 function factOf(row: Row): Fact {
   const { fact_id: factId, at: atMs, execution_id: executionId, task_id: taskId, attempt, data } = row;
-  const named = executionId ? { executionId } : { taskId };
+  const named = executionId ? { executionId } : taskId ? { taskId } : {};
   return {
     kind: row.kind,
     factId,
@@ -238,7 +258,9 @@ async function readListeningSince(tx: Queryable, nowMs: number): Promise<number>
 }
 
 export async function readWorkflows(tx: Queryable): Promise<Record<string, WorkflowView>> {
-  const { rows } = await tx.query("select workflow_type, built_in, settings, paused from workflows");
+  const { rows } = await tx.query(
+    "select workflow_type, built_in, settings, paused, paused_by from workflows",
+  );
   return Object.fromEntries(rows.map((row) => [row.workflow_type, workflowOf(row)]));
 }
 
@@ -247,6 +269,7 @@ function workflowOf(row: Row): WorkflowView {
   return {
     workflowType: row.workflow_type,
     paused: row.paused,
+    pausedBy: row.paused_by,
     hasTarget: row.built_in || settings.webhook_url !== undefined || (settings.targets?.length ?? 0) > 0,
     maxConcurrent: settings.max_concurrent ?? 3,
     batchMin: settings.batch?.min ?? 1,
@@ -328,12 +351,14 @@ async function readLanes(
   }));
 }
 
-async function readDueTasks(tx: Queryable, nowMs: number): Promise<Snapshot["dueTasks"]> {
+async function readDueTasks(tx: Queryable, nowMs: number, most: number): Promise<Snapshot["dueTasks"]> {
   const { rows } = await tx.query(
-    `select task_id, status from tasks
+    `select task_id, status from tasks t
       where status in ('scheduled', 'retrying') and execution_id is null and due_at <= $1
-      order by due_at limit $2`,
-    [new Date(nowMs), MAX_DUE_TASKS],
+        and not exists (select from set_aside s
+              where s.kind = 'task' and s.item = t.task_id::text and s.put_back_at is null)
+      order by due_at, task_id limit $2`,
+    [new Date(nowMs), most],
   );
   return rows.map((row) => ({ taskId: row.task_id, status: row.status }));
 }

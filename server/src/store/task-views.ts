@@ -224,6 +224,8 @@ export interface LaneHold {
   cause: string;
   cycleId: string;
   fromMs: number;
+  /** When the plan expected its cause to be looked at again; null where that is not known. */
+  expectedAtMs: number | null;
 }
 
 /** What held a lane at a moment; null if nothing did. */
@@ -234,11 +236,13 @@ export async function laneHoldAt(
   atMs: number,
 ): Promise<LaneHold | null> {
   const { rows } = await db.query(
-    `select reason, cause, cycle_id, from_at from holds
+    `select reason, cause, expected_at, cycle_id, from_at from holds
       where workflow_type = $1 and content_type = $2 and from_at <= $3 and (until_at is null or until_at > $3)
       order by from_at desc limit 1`,
     [workflowType, contentType, new Date(atMs)],
   );
   const row = rows[0];
-  return row ? { reason: row.reason, cause: row.cause, cycleId: row.cycle_id, fromMs: row.from_at } : null;
+  if (!row) return null;
+  const { reason, cause, cycle_id: cycleId, from_at: fromMs, expected_at: expectedAtMs } = row;
+  return { reason, cause, cycleId, fromMs, expectedAtMs };
 }

@@ -15,6 +15,9 @@ export interface Vitals {
   connections: number;
   maxConnections: number;
   replicas: number;
+  /** What no cycle could stomach, and nobody has put back. */
+  setAside: number;
+  openRecoveries: number;
 }
 
 export async function readVitals(db: Queryable): Promise<Vitals> {
@@ -25,7 +28,9 @@ export async function readVitals(db: Queryable): Promise<Vitals> {
             extract(epoch from orchestrator_now() - (select min(at) from facts)) * 1000 as fact_age,
             (select count(*) from pg_stat_activity where backend_type = 'client backend')::int as connections,
             current_setting('max_connections')::int as max_connections,
-            (select count(*) from replicas where seen_at > orchestrator_now() - interval '15 seconds')::int as replicas`,
+            (select count(*) from replicas where seen_at > orchestrator_now() - interval '15 seconds')::int as replicas,
+            (select count(*) from set_aside where put_back_at is null)::int as set_aside,
+            (select count(*) from recoveries where closed_at is null)::int as open_recoveries`,
   );
   const row = rows[0] ?? {};
   return {
@@ -37,5 +42,7 @@ export async function readVitals(db: Queryable): Promise<Vitals> {
     connections: row.connections,
     maxConnections: row.max_connections,
     replicas: row.replicas,
+    setAside: row.set_aside,
+    openRecoveries: row.open_recoveries,
   };
 }

@@ -12,6 +12,8 @@ export interface StoredWorkflow {
   auth: WebhookAuth | null;
   signingSecret: string | null;
   paused: boolean;
+  /** Null while nobody has paused it. */
+  pausedBy: string | null;
   updatedAtMs: number;
   updatedBy: string;
 }
@@ -25,11 +27,13 @@ interface Row {
   auth: WebhookAuth | null;
   signing_secret: string | null;
   paused: boolean;
+  paused_by: string | null;
   updated_at: number;
   updated_by: string;
 }
 
-const COLUMNS = "workflow_type, built_in, settings, auth, signing_secret, paused, updated_at, updated_by";
+const COLUMNS =
+  "workflow_type, built_in, settings, auth, signing_secret, paused, paused_by, updated_at, updated_by";
 
 function fromRow(row: Row): StoredWorkflow {
   return {
@@ -39,6 +43,7 @@ function fromRow(row: Row): StoredWorkflow {
     auth: row.auth,
     signingSecret: row.signing_secret,
     paused: row.paused,
+    pausedBy: row.paused_by,
     updatedAtMs: row.updated_at,
     updatedBy: row.updated_by,
   };
@@ -87,11 +92,11 @@ export async function lockNextRules(tx: Queryable): Promise<Record<string, strin
 /** Registers a workflow or replaces its settings; whether it is built in stays as it is. */
 export async function putWorkflow(db: Queryable, change: WorkflowChange): Promise<StoredWorkflow> {
   const { rows } = await db.query<Row>(
-    `insert into workflows (workflow_type, settings, auth, signing_secret, paused, updated_by)
-     values ($1, $2::jsonb, $3::jsonb, $4, $5, $6)
+    `insert into workflows (workflow_type, settings, auth, signing_secret, paused, updated_by, paused_by)
+     values ($1, $2::jsonb, $3::jsonb, $4, $5, $6, $7)
      on conflict (workflow_type) do update set
        settings = excluded.settings, auth = excluded.auth, signing_secret = excluded.signing_secret,
-       paused = excluded.paused, updated_by = excluded.updated_by, updated_at = orchestrator_now()
+       paused = excluded.paused, paused_by = excluded.paused_by, updated_by = excluded.updated_by, updated_at = orchestrator_now()
      returning ${COLUMNS}`,
     [
       change.workflowType,
@@ -100,6 +105,7 @@ export async function putWorkflow(db: Queryable, change: WorkflowChange): Promis
       change.signingSecret,
       change.paused,
       change.updatedBy,
+      change.pausedBy,
     ],
   );
   return fromRow(rows[0]!);
@@ -121,7 +127,10 @@ export async function seedBuiltIn(
   );
 }
 
-/** Pauses or resumes; saying so again changes nothing. Null if there is no such workflow. */
+/**
+ * Pauses or resumes; saying so again changes nothing, but a person's pause takes the place of one that the
+ * orchestrator itself has made. Null if there is no such workflow.
+ */
 export async function setWorkflowPaused(
   db: Queryable,
   workflowType: string,
@@ -129,8 +138,9 @@ export async function setWorkflowPaused(
   updatedBy: string,
 ): Promise<StoredWorkflow | null> {
   await db.query(
-    `update workflows set paused = $2, updated_by = $3, updated_at = orchestrator_now()
-     where workflow_type = $1 and paused <> $2`,
+    `update workflows set paused = $2, paused_by = case when $2 then $3 end, updated_by = $3,
+            updated_at = orchestrator_now()
+     where workflow_type = $1 and (paused <> $2 or ($2 and paused_by = 'orchestrator'))`,
     [workflowType, paused, updatedBy],
   );
   return findWorkflow(db, workflowType);

@@ -32,6 +32,7 @@ test("a workflow runs at most max_concurrent at once; the rest is held, and ever
       ["due", true],
       ["orchestrator", true],
       ["workflow", true],
+      ["circuit", true],
       ["workflow_concurrency", false],
     ],
   );

@@ -54,6 +54,7 @@ async function runChecks({ db, config }: DoctorRoutesContext): Promise<Check[]> 
   return [
     ...databaseChecks(vitals, middleMs),
     ...loopChecks(vitals, config.tickIntervalMs),
+    ...recoveryChecks(vitals),
     await diskCheck(config.dataDir),
     ...providerChecks(config),
   ];
@@ -116,6 +117,19 @@ function loopChecks(vitals: Vitals, tickIntervalMs: number): Check[] {
       facts,
       "Look for failed cycles in the service's log.",
     ),
+  ];
+}
+
+/** A recovery that is open does its work: it is said, and is no fault of the installation. */
+function recoveryChecks({ setAside, openRecoveries }: Vitals): Check[] {
+  return [
+    check(
+      "set aside",
+      setAside === 0,
+      setAside === 0 ? "nothing" : `${setAside} that no cycle could stomach`,
+      "Look at GET /api/v1/set-aside (orchestrator set-aside); put it back once the cause is mended.",
+    ),
+    check("recoveries", true, openRecoveries === 0 ? "none is open" : `${openRecoveries} open`, ""),
   ];
 }
 

@@ -50,6 +50,17 @@ async function showOrchestrator({ db, version, nextTickMs }: OrchestratorRoutesC
       replica_id: replica.replicaId,
       started_at: time(replica.startedAtMs),
       seen_at: time(replica.seenAtMs),
+      rss_mb: replica.rssMb,
+      event_loop_delay_ms: replica.eventLoopDelayMs,
+      connections: replica.connections && {
+        open: replica.connections.open,
+        in_use: replica.connections.inUse,
+        waiting: replica.connections.waiting,
+      },
+    })),
+    recoveries: view.recoveries.map(({ recoveryId, ...recovery }) => ({
+      recovery_id: recoveryId,
+      ...recovery,
     })),
     last_tick: view.lastTick && {
       boundary: time(view.lastTick.boundaryMs),
@@ -65,7 +76,7 @@ async function showOrchestrator({ db, version, nextTickMs }: OrchestratorRoutesC
 
 /** Of all that runs, the state that asks for most attention. Cycles are over in milliseconds. */
 function stateOf(view: OrchestratorView) {
-  if (view.recovering > 0) return "ERROR_RECOVERY";
+  if (view.recovering > 0 || view.recoveries.length > 0) return "ERROR_RECOVERY";
   return view.running > 0 ? "MONITORING" : "IDLE";
 }
 

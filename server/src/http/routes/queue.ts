@@ -120,7 +120,7 @@ async function laneHold(db: Database, standing: Standing, lane: Counted) {
     atMs: standing.nowMs,
     status: "queued",
     dueAtMs: standing.nowMs,
-    laneHold: { reason, cause: held.cause },
+    laneHold: { ...held, reason },
     rank: 1,
     workflowType: lane.workflowType,
     batchMax: standing.of.workflows[lane.workflowType]?.batchMax ?? 10,

@@ -47,7 +47,14 @@ function fakeTable(rows: Map<string, Row>): Database {
     const all = [...rows.values()].sort((a, b) => (a.workflow_type < b.workflow_type ? -1 : 1));
     return { rows: all.filter((one) => type === null || one.workflow_type > type).slice(0, values[1]) };
   };
-  return { query, transaction: (work) => work({ query }), plain: { query }, close: async () => {} };
+  const connections = () => ({ open: 0, inUse: 0, waiting: 0 });
+  return {
+    query,
+    transaction: (work) => work({ query }),
+    plain: { query },
+    connections,
+    close: async () => {},
+  };
 }
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -159,6 +159,7 @@ export function combine(
       auth === undefined ? (before?.auth ?? null) : auth === null ? null : unmask(auth, before?.auth ?? null),
     signingSecret: keptSecret(signing_secret, before?.signingSecret ?? null),
     paused: paused ?? before?.paused ?? false,
+    pausedBy: paused === undefined ? (before?.pausedBy ?? null) : paused ? updatedBy : null,
     updatedBy,
   };
 }
@@ -294,6 +295,7 @@ function shown(stored: StoredWorkflow, schedule: ScheduleView | undefined): Omit
           decided_at: time(schedule.decidedAtMs),
         }
       : null,
+    paused_by: stored.pausedBy,
     updated_at: new Date(stored.updatedAtMs).toISOString(),
     updated_by: stored.updatedBy,
   };
