@@ -283,15 +283,6 @@ test("the views of the orchestrator read well", async (t) => {
   };
   const outcomes = { policy_version: 1, dispatched: 2, held: 5 };
   const held = { lane: "a/b", reason: "backoff", cause: "retries in 30s", tasks: 5 };
-  const recovery = {
-    ...{ recovery_id: taskId(4), procedure: "trip_breaker", subject: "writer", state: "open", opened_at: at },
-    ...{ cause: "it fails", entry_rule: "many fail", exit_rule: "one succeeds", numbers: { ended: 20 } },
-    ...{ next_at: "2026-12-01T09:05:00Z", closed_at: null, closed_by: null, closed_reason: null },
-  };
-  const aside = {
-    ...{ set_aside_id: taskId(5), kind: "fact", item: "12", execution_id: null, at, put_back_at: null },
-    error: { message: "a bug" },
-  };
   const bodies: Record<string, unknown> = {
     "/api/v1/orchestrator": {
       state: "MONITORING",
@@ -332,11 +323,6 @@ test("the views of the orchestrator read well", async (t) => {
       ],
       next_cursor: null,
     },
-    "/api/v1/recoveries": { recoveries: [recovery], next_cursor: null },
-    [`/api/v1/recoveries/${taskId(4)}`]: recovery,
-    [`/api/v1/recoveries/${taskId(4)}/close`]: { ...recovery, state: "closed" },
-    "/api/v1/set-aside": { set_aside: [aside], next_cursor: null },
-    [`/api/v1/set-aside/${taskId(5)}/put-back`]: aside,
     "/api/v1/policy/history": {
       versions: [{ version: 2, changed_at: at, changed_by: "Ada", comment: "calm" }],
       next_cursor: null,
@@ -354,11 +340,6 @@ test("the views of the orchestrator read well", async (t) => {
     ["cycles", /tick\s+30s ago\s+3 ms\s+8 ms\s+2\s+5\s+1/],
     [`cycles show ${taskId(3)}`, /backoff\s+retries in 30s[\s\S]*"dispatch"/],
     ["dead-letters", /30s ago\s+no model/],
-    ["recoveries --open", /trip_breaker\s+writer\s+open\s+30s ago\s+in 5m\s+it fails/],
-    [`recoveries show ${taskId(4)}`, /begins when\s+many fail\nends when\s+one succeeds[\s\S]*"ended": 20/],
-    [`recoveries close ${taskId(4)}`, /^trip_breaker of writer: closed/],
-    ["set-aside", /fact 12\s+-\s+30s ago\s+-\s+a bug/],
-    [`set-aside put-back ${taskId(5)}`, /^fact 12: put back/],
     ["policy history", /2\s+30s ago\s+Ada\s+calm/],
     ["dead-letters groups", /010259bd93420d37 +1234 +30s ago +30s ago +a, b +failed: no paper/],
     ["keys list", /k1\s+worker\s+expired 30s ago\s+30s ago\s+ci/],

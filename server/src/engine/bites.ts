@@ -8,7 +8,7 @@ import { type Bite, insertFailedCycle, type SetAsideKind, setAside, type Taken }
 import { FULL_BITE } from "#store/snapshot.ts";
 import { type CycleContext, type CycleOutcome, intakeOf, runCycle, type Trigger } from "./cycle.ts";
 
-const FIRST_WAIT_MS = 1_000;
+const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;
 
 /** How far the search for what cycles fail with has come. */
