@@ -283,17 +283,13 @@ test("the views of the orchestrator read well", async (t) => {
   };
   const outcomes = { policy_version: 1, dispatched: 2, held: 5 };
   const held = { lane: "a/b", reason: "backoff", cause: "retries in 30s", tasks: 5 };
+  const unmeasured = { rss_mb: null, event_loop_delay_ms: null, connections: null };
   const bodies: Record<string, unknown> = {
     "/api/v1/orchestrator": {
       state: "MONITORING",
       paused: true,
       paused_by: "Ada",
-      replicas: [
-        {
-          ...{ replica_id: "r1", started_at: at, seen_at: at, rss_mb: 90, event_loop_delay_ms: 21.5 },
-          connections: { open: 4, in_use: 1, waiting: 0 },
-        },
-      ],
+      replicas: [{ replica_id: "r1", started_at: at, seen_at: at, ...unmeasured }],
       recoveries: [],
       last_tick: { boundary: at, ran_at: at, drift_ms: 2 },
       next_tick: "2026-12-01T09:05:00Z",

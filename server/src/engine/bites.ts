@@ -109,19 +109,21 @@ export function cyclesInBites(
       search = afterSuccess(search);
       return { ...outcome, again: outcome.again || search.kind !== "none" };
     } catch (error) {
-      const thisWaitMs = waitMs;
-      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+      const wait = () => {
+        const thisWaitMs = waitMs;
+        waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
+        return thisWaitMs;
+      };
       if (isDatabaseOutage(error)) {
         record(error, "store", intake.bite);
-        throw new CycleFailed(error, "store", thisWaitMs);
+        throw new CycleFailed(error, "store", wait());
       }
       await record(error, "plan", intake.bite);
       const found = afterFailure(search, intake.taken);
       const isOut = found.guilty !== null && (await putOutOfTheWay(context, found.guilty, error));
       search = found.search;
       // The search ends after a few steps; what it does not find, or find gone, is waited for.
-      if (found.hopeless || (found.guilty && !isOut)) throw new CycleFailed(error, "plan", thisWaitMs);
-      waitMs = FIRST_WAIT_MS;
+      if (found.hopeless || (found.guilty && !isOut)) throw new CycleFailed(error, "plan", wait());
       throw new CycleFailed(error, "plan", 0);
     }
   };
