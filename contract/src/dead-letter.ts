@@ -1,6 +1,6 @@
 /** Dead letters on the wire: tasks that are out of attempts, alone and in groups of one error, and their way back. */
 import { z } from "zod";
-import { ContentType, NextCursor, PageQuery, Timestamp, Uuid, WorkflowType } from "./primitives.ts";
+import { ContentType, isRange, NextCursor, PageQuery, Timestamp, Uuid, WorkflowType } from "./primitives.ts";
 import { Fingerprint, MAX_TASKS_PER_REQUEST, TaskError, TaskSummary } from "./task.ts";
 
 /** Which dead letters; `from` and `to` are about the moment at which they died. */
@@ -11,9 +11,9 @@ const filter = {
   from: Timestamp.optional(),
   to: Timestamp.optional(),
 };
-export const DeadLetterFilter = z.strictObject(filter);
+export const DeadLetterFilter = z.strictObject(filter).refine(...isRange);
 export type DeadLetterFilter = z.infer<typeof DeadLetterFilter>;
-export const DeadLetterQuery = PageQuery.extend(filter);
+export const DeadLetterQuery = PageQuery.extend(filter).refine(...isRange);
 
 export const DeadLetter = TaskSummary.extend({
   fingerprint: Fingerprint.meta({ description: "Of the last error" }),

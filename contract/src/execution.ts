@@ -1,6 +1,15 @@
 /** Executions on the wire: a cycle of the orchestrator, or one run of a sub-workflow over its tasks. */
 import { z } from "zod";
-import { Json, JsonObject, NextCursor, PageQuery, Timestamp, Uuid, WorkflowType } from "./primitives.ts";
+import {
+  isRange,
+  Json,
+  JsonObject,
+  NextCursor,
+  PageQuery,
+  Timestamp,
+  Uuid,
+  WorkflowType,
+} from "./primitives.ts";
 import { TaskSummary } from "./task.ts";
 
 export const EXECUTION_STATUSES = [
@@ -104,7 +113,7 @@ export const ExecutionListQuery = PageQuery.extend({
   parent_execution_id: Uuid.optional(),
   from: Timestamp.optional(),
   to: Timestamp.optional(),
-});
+}).refine(...isRange);
 export type ExecutionListQuery = z.infer<typeof ExecutionListQuery>;
 export const ExecutionList = z
   .object({ executions: z.array(ExecutionSummary), next_cursor: NextCursor })

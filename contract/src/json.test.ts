@@ -115,6 +115,12 @@ describe("a value", () => {
     }
   });
 
+  it("that is a number beyond all bounds is refused with its place, not changed to another", () => {
+    for (const body of ['{"a": [0, 1e999]}', `{"a": [0, -${"9".repeat(310)}]}`])
+      refused(body, "invalid_json", /number at \/a\/1 is too large/);
+    for (const body of ["1e300", "123456789e-999", '"1e999"', "0e999"]) parse(body);
+  });
+
   it("named __proto__ is a member like any other, and changes no object", () => {
     const value = parse('{"__proto__": {"admin": true}}') as object;
     assert.equal(Object.getPrototypeOf(value), Object.prototype);

@@ -22,11 +22,14 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
     const where = error instanceof Error ? error.message : String(error);
     throw new Problem("invalid_json", `the body is not JSON: ${where.slice(0, 200)}`, "Send one JSON value.");
   }
-  // Only escapes can smuggle these in: raw control characters are refused by JSON.parse, and
+  // Only escapes can smuggle in what cannot be stored: raw control characters are refused by JSON.parse, and
   // UTF-8 has no surrogates. So the walk is skipped for nearly every body.
-  if (text.includes("\\u")) refuseUnstorable(value, "");
+  if (SUSPICIOUS.test(text)) refuseUnstorable(value, "");
   return value;
 }
+
+/** An escape, or a number that may be beyond all bounds. */
+const SUSPICIOUS = /\\u|\d[eE]\+?\d{3}|\d{309}/;
 
 /** Counts brackets outside of strings, before parsing: JSON.parse itself may recurse too deep. */
 function refuseDeepText(text: string): void {
@@ -51,15 +54,17 @@ function refuseDeepText(text: string): void {
 }
 
 function refuseUnstorable(value: unknown, path: string): void {
+  const refused = (what: string, message: string, hint: string) =>
+    new Problem("invalid_json", `the ${what} at ${path || "/"} ${message}`, hint, {
+      errors: [{ path: path || "/", message }],
+    });
   if (typeof value === "string") {
     if (value.includes("\0") || !value.isWellFormed()) {
-      throw new Problem(
-        "invalid_json",
-        `the text at ${path || "/"} holds a NUL character or a lone surrogate`,
-        "Remove the character: PostgreSQL cannot store it.",
-        { errors: [{ path: path || "/", message: "holds a NUL character or a lone surrogate" }] },
-      );
+      const message = "holds a NUL character or a lone surrogate";
+      throw refused("text", message, "Remove the character: PostgreSQL cannot store it.");
     }
+  } else if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw refused("number", "is too large", "Send it as a text.");
   } else if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) refuseUnstorable(value[i], `${path}/${i}`);
   } else if (value !== null && typeof value === "object") {

@@ -8,7 +8,8 @@ import { validate } from "./validate.ts";
 const Count = z.int().min(0).max(1_000_000);
 const Amount = z.number().min(0).max(1_000_000_000);
 const Share = z.number().min(0).max(1);
-const LaneName = z
+/** `workflow_type/content_type`. */
+export const LaneName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}\/[a-z0-9][a-z0-9_-]{0,62}$/, "must be workflow_type/content_type");
 

@@ -2,7 +2,9 @@
 import { z } from "zod";
 
 /** RFC 3339 in UTC or with an offset, e.g. `2026-12-01T09:00:00Z`. */
-export const Timestamp = z.iso.datetime({ offset: true }).meta({ example: "2026-12-01T09:00:00Z" });
+export const Timestamp = z.iso
+  .datetime({ offset: true, error: "must be a time such as 2026-12-01T09:00:00Z (RFC 3339)" })
+  .meta({ example: "2026-12-01T09:00:00Z" });
 
 /** US dollars; the store keeps millionths of a dollar as integers. */
 export const Usd = z.number().min(0).max(1_000_000);
@@ -13,7 +15,7 @@ export const Json = z.json().meta({ id: "Json", description: "Any JSON value" })
 /** Any JSON object. Its size and depth are limited at the door, before it is parsed. */
 export const JsonObject = z.record(z.string(), Json).meta({ description: "Any JSON object" });
 
-export const Uuid = z.uuid();
+export const Uuid = z.uuid({ error: "must be a UUID" });
 
 /** A sub-workflow's name, e.g. `content_pipeline`. */
 export const WorkflowType = z
@@ -35,6 +37,15 @@ export const PageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).optional(),
 });
+
+/** For a filter's `from` and `to`: the range must hold a moment. */
+export const isRange: [
+  (range: { from?: string | undefined; to?: string | undefined }) => boolean,
+  { path: string[]; message: string },
+] = [
+  ({ from, to }) => from === undefined || to === undefined || Date.parse(from) < Date.parse(to),
+  { path: ["to"], message: "must be later than from" },
+];
 
 /** The cursor of the next page, or null on the last. */
 export const NextCursor = z.string().nullable();

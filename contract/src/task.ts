@@ -2,6 +2,7 @@
 import { z } from "zod";
 import {
   ContentType,
+  isRange,
   Json,
   JsonObject,
   NextCursor,
@@ -180,7 +181,7 @@ export const TaskListQuery = PageQuery.extend({
   content_type: ContentType.optional(),
   from: Timestamp.optional(),
   to: Timestamp.optional(),
-});
+}).refine(...isRange);
 export type TaskListQuery = z.infer<typeof TaskListQuery>;
 
 export const TaskList = z

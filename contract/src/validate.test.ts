@@ -169,6 +169,32 @@ describe("did you mean", () => {
   it("without anything known means nothing", () => assert.equal(didYouMean("a", []), null));
 });
 
+describe("a wrong value", () => {
+  const Thing = z.strictObject({
+    colour: z.enum(["red", "green"]).optional(),
+    size: z.number().min(0).max(9).optional(),
+    named: z.record(z.string().regex(/^[a-z]+$/, "must be lower case"), z.number()).optional(),
+  });
+  const said = (value: unknown) =>
+    fieldProblems(Thing, value).map(({ path, message }) => `${path}: ${message}`);
+
+  it("of a closed list is answered with the one that was meant, and the list", () => {
+    assert.deepEqual(said({ colour: "gren" }), [
+      '/colour: "gren" is none of them; did you mean "green"? known: red, green',
+    ]);
+    assert.deepEqual(said({ colour: "blue" }), ['/colour: "blue" is none of them; known: red, green']);
+  });
+
+  it("beyond its bounds is named with them", () => {
+    assert.deepEqual(said({ size: -1 }), ["/size: -1 is too small: at least 0"]);
+    assert.deepEqual(said({ size: 10 }), ["/size: 10 is too large: at most 9"]);
+  });
+
+  it("for a name is told what names look like", () => {
+    assert.deepEqual(said({ named: { A1: 1 } }), ["/named/A1: must be lower case"]);
+  });
+});
+
 describe("a problem", () => {
   it("keeps its cause away from what is answered", () => {
     const cause = new Error("secret");

@@ -8,10 +8,8 @@ const MAX_PROBLEMS = 20;
 export function validate<S extends z.ZodType>(schema: S, value: unknown, where = ""): z.output<S> {
   const outcome = schema.safeParse(value);
   if (outcome.success) return outcome.data;
-  const errors = describeIssues(outcome.error.issues as z.core.$ZodIssue[], schema, where).slice(
-    0,
-    MAX_PROBLEMS,
-  );
+  const issues = outcome.error.issues as z.core.$ZodIssue[];
+  const errors = describeIssues(issues, { schema, value, where }).slice(0, MAX_PROBLEMS);
   const first = errors[0] as FieldProblem;
   throw new Problem(
     "validation_failed",
@@ -26,16 +24,25 @@ export function validate<S extends z.ZodType>(schema: S, value: unknown, where =
 /** Validates without throwing: the problems' list is empty when the value fits. */
 export function fieldProblems(schema: z.ZodType, value: unknown): FieldProblem[] {
   const outcome = schema.safeParse(value);
-  return outcome.success ? [] : describeIssues(outcome.error.issues as z.core.$ZodIssue[], schema, "");
+  return outcome.success
+    ? []
+    : describeIssues(outcome.error.issues as z.core.$ZodIssue[], { schema, value, where: "" });
 }
 
-function describeIssues(issues: z.core.$ZodIssue[], schema: z.ZodType, where: string): FieldProblem[] {
+interface Checked {
+  schema: z.ZodType;
+  value: unknown;
+  where: string;
+}
+
+function describeIssues(issues: z.core.$ZodIssue[], checked: Checked): FieldProblem[] {
+  const { schema, value, where } = checked;
   return issues.flatMap((issue) => {
     const path = `${where}/${issue.path.map(String).join("/")}`.replace(/\/$/, "") || "/";
     if (issue.code === "invalid_union") {
       const closest = closestBranch(issue.errors as z.core.$ZodIssue[][]);
       const absolute = closest?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
-      if (absolute) return describeIssues(absolute, schema, where);
+      if (absolute) return describeIssues(absolute, checked);
     }
     if (issue.code === "unrecognized_keys") {
       const known = namesAt(schema, issue.path);
@@ -52,8 +59,35 @@ function describeIssues(issues: z.core.$ZodIssue[], schema: z.ZodType, where: st
         };
       });
     }
-    return [{ path, message: issue.message }];
+    return [{ path, message: messageOf(issue, valueAt(value, issue.path)) }];
   });
+}
+
+/** What is wrong with a value, with the value where it is short and what was probably meant. */
+function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === "invalid_key") return issue.issues[0]?.message ?? issue.message;
+  if (issue.code === "invalid_value" && typeof value === "string") {
+    const known = issue.values.map(String);
+    const meant = didYouMean(value, known);
+    const choice = meant ? `did you mean "${meant}"? ` : "";
+    return `"${value.slice(0, 50)}" is none of them; ${choice}known: ${known.join(", ")}`;
+  }
+  // A parameter of a query is a text that stands for a number.
+  if (
+    (issue.code !== "too_small" && issue.code !== "too_big") ||
+    (issue.origin !== "number" && issue.origin !== "int")
+  )
+    return issue.message;
+  return issue.code === "too_small"
+    ? `${value} is too small: ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`
+    : `${value} is too large: ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, name) => (inner as Record<PropertyKey, unknown> | null | undefined)?.[name],
+    value,
+  );
 }
 
 /** Of a union's branches, the one that fits best at the top is what the sender meant; the first of equals. */

@@ -17,6 +17,8 @@ export type Competition = Pick<Snapshot, "virtualTime" | "lanes" | "workflows" |
 
 /** Work per task where the workflow's `estimates.seconds_per_task` says nothing. */
 const DEFAULT_SECONDS = 1;
+/** Work that is said to be none takes its turn all the same. */
+const LEAST_SECONDS = 0.001;
 /** How many of the longest full batches a workflow may lag behind: what it missed beyond that is no credit. */
 const CREDIT_BATCHES = 4;
 /** A lane within its share is at most a tolerance and the batch that it is given then ahead. */
@@ -33,7 +35,8 @@ export function weightOf(lane: Pick<LaneView, "workflowType" | "contentType">, o
 
 /** Expected seconds of work. */
 export function workOf(tasks: number, lane: Pick<LaneView, "workflowType">, of: Competition): number {
-  return tasks * (of.workflows[lane.workflowType]?.secondsPerTask ?? DEFAULT_SECONDS);
+  const seconds = of.workflows[lane.workflowType]?.secondsPerTask ?? DEFAULT_SECONDS;
+  return tasks * Math.max(LEAST_SECONDS, seconds);
 }
 
 /**

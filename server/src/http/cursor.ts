@@ -26,15 +26,15 @@ export function pagesOf(
     .update(`${list} ${canonicalJson(filter)}`)
     .digest("base64url")
     .slice(0, 8);
-  const write = (place: string) => Buffer.from(`${list}:${scope}:${place}`).toString("base64url");
+  const write = (place: string, of = scope) => Buffer.from(`${list}:${of}:${place}`).toString("base64url");
   return {
     after() {
       if (cursor === undefined) return undefined;
       const [name, given, ...rest] = Buffer.from(cursor, "base64url").toString("utf8").split(":");
       const place = rest.join(":");
-      if (name === list && given !== scope) throw refused("belongs to this list with another filter");
-      const own = name === list && position.test(place) && write(place) === cursor;
-      if (!own) throw refused("this list never gave this cursor");
+      const own = name === list && given !== undefined && position.test(place);
+      if (!own || write(place, given) !== cursor) throw refused("this list never gave this cursor");
+      if (given !== scope) throw refused("belongs to this list with another filter");
       return place;
     },
     next(rows, positionOf, more = rows.length === limit) {

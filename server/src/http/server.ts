@@ -7,7 +7,7 @@ import type { z } from "zod";
 import type { Log } from "#log.ts";
 import { requireAccess } from "./auth.ts";
 import { takeBody } from "./body.ts";
-import { problemAnswer } from "./problem.ts";
+import { problemAnswer, wrongField } from "./problem.ts";
 import { type Answer, type Caller, type HeaderLookup, isSchema, type Route } from "./route.ts";
 import { noSuchRoute } from "./unmatched.ts";
 
@@ -172,6 +172,12 @@ function readQuery(route: Route, given: Record<string, unknown>): unknown {
   const entries = Object.entries(given).filter(([, value]) => value !== "");
   const query = Object.fromEntries(entries);
   refuseNul(query, "query");
+  for (const [name, value] of entries) {
+    if (Array.isArray(value)) throw wrongField(`query/${name}`, "is given more than once");
+    // A number by its digits alone: no blanks, no exponent.
+    if (name === "limit" && !/^-?\d{1,15}$/.test(String(value)))
+      throw wrongField("query/limit", `"${String(value).slice(0, 50)}" is no whole number from 1 to 500`);
+  }
   if (route.query) return validate(route.query, query, "query");
   const name = Object.keys(given)[0];
   if (name === undefined || !route.path.startsWith("/api/")) return query;

@@ -58,7 +58,7 @@ export async function accepted(db: Queryable, outcome: EnqueueOutcome, path: str
     case "enqueued":
       return outcome.enqueued;
     case "unknown_workflow":
-      throw await unknownWorkflow(db, outcome.workflowType, path);
+      throw await unknownWorkflow(db, outcome.workflowType, `${path}/workflow_type`);
     case "conflict": {
       const message = "belongs to a task with another body";
       throw new Problem(
@@ -183,7 +183,7 @@ async function tasksByKey(tx: Queryable, keys: readonly string[]): Promise<Map<s
   return new Map(rows.map((row) => [row.idempotency_key, row]));
 }
 
-/** The refusal of a `workflow_type` below `path` that names nobody. */
+/** The refusal of a workflow's name, at `path`, that names nobody. */
 export async function unknownWorkflow(db: Queryable, type: string, path: string): Promise<Problem> {
   const { rows } = await db.query("select workflow_type from workflows order by workflow_type limit 200");
   const known = rows.map((row) => row.workflow_type as string);
@@ -193,7 +193,7 @@ export async function unknownWorkflow(db: Queryable, type: string, path: string)
     "unknown_workflow",
     message,
     `Register it with PUT /api/v1/workflows/${type}, or use one of: ${known.slice(0, 20).join(", ") || "none yet"}.`,
-    { errors: [{ path: `${path}/workflow_type`, message }] },
+    { errors: [{ path, message }] },
   );
 }
 

@@ -145,3 +145,13 @@ export async function setWorkflowPaused(
   );
   return findWorkflow(db, workflowType);
 }
+
+/** Those of `types` that nobody has registered. */
+export async function unregistered(db: Queryable, types: readonly string[]): Promise<Set<string>> {
+  const { rows } = await db.query(
+    `select type from unnest($1::text[]) as named (type)
+      where not exists (select from workflows w where w.workflow_type = named.type)`,
+    [types],
+  );
+  return new Set(rows.map((row) => row.type));
+}

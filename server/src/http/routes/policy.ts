@@ -1,6 +1,7 @@
 /** Owns the API of the policy: reading, changing by partial documents, history, rollback. Decides nothing by it. */
 import {
   defaultPolicy,
+  LaneName,
   mergePolicy,
   PolicyHistory,
   PolicyHistoryQuery,
@@ -17,6 +18,8 @@ import {
   listPolicyVersions,
   type StoredPolicy,
 } from "#store/policies.ts";
+import { unknownWorkflow } from "#store/tasks.ts";
+import { unregistered } from "#store/workflows.ts";
 import { pagesOf } from "../cursor.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type HeaderLookup, type Route } from "../route.ts";
@@ -62,6 +65,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
         const expected = readIfMatch(headers);
         const changedBy = actorOf(caller);
         const comment = body.comment ?? null;
+        await refuseUnknownLanes(options.db, body.policy.lanes);
         const stored = await change(options.db, expected, (current) => ({
           policy: mergePolicy(current.policy, body.policy, "/policy"),
           comment,
@@ -117,6 +121,21 @@ async function history(db: Queryable, query: z.output<typeof PolicyHistoryQuery>
   const page = stored.slice(0, query.limit);
   const next_cursor = pages.next(page, ({ version }) => String(version), stored.length > query.limit);
   return { versions: page.map(shown), next_cursor };
+}
+
+/** A lane of a workflow that nobody has registered is most likely misspelt. One that is taken away may be. */
+async function refuseUnknownLanes(db: Queryable, lanes: unknown): Promise<void> {
+  if (lanes === null || typeof lanes !== "object") return;
+  const given = Object.entries(lanes).filter(
+    ([lane, value]) => value !== null && LaneName.safeParse(lane).success,
+  );
+  const typeOf = (lane: string) => lane.split("/")[0] as string;
+  const unknown = await unregistered(
+    db,
+    given.map(([lane]) => typeOf(lane)),
+  );
+  const [wrong] = given.find(([lane]) => unknown.has(typeOf(lane))) ?? [];
+  if (wrong !== undefined) throw await unknownWorkflow(db, typeOf(wrong), `/policy/lanes/${wrong}`);
 }
 
 type Change = Parameters<typeof insertPolicyVersion>[2];

@@ -208,7 +208,8 @@ async function refuseWrongNext(tx: Queryable, type: string, given: WorkflowPut):
   if (named.length === 0) return;
   const followers = { ...(await lockNextRules(tx)), [type]: named };
   for (const [i, follower] of named.entries()) {
-    if (!Object.hasOwn(followers, follower)) throw await unknownWorkflow(tx, follower, `/next/${i}`);
+    if (!Object.hasOwn(followers, follower))
+      throw await unknownWorkflow(tx, follower, `/next/${i}/workflow_type`);
   }
   const circle = circleThrough(type, followers);
   if (!circle) return;
