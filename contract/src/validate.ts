@@ -52,7 +52,7 @@ function describeIssues(issues: z.core.$ZodIssue[], checked: Checked): FieldProb
           ? `did you mean "${meant}"?`
           : known.length
             ? `known fields: ${known.join(", ")}`
-            : "";
+            : "none is taken here";
         return {
           path: `${path === "/" ? "" : path}/${key}`,
           message: `unknown field "${key}"; ${choice}`.trim(),
@@ -65,6 +65,7 @@ function describeIssues(issues: z.core.$ZodIssue[], checked: Checked): FieldProb
 
 /** What is wrong with a value, with the value where it is short and what was probably meant. */
 function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
+  if (issue.code === "invalid_type" && value === undefined) return `is missing; expected ${issue.expected}`;
   if (issue.code === "invalid_key") return issue.issues[0]?.message ?? issue.message;
   if (issue.code === "invalid_value" && typeof value === "string") {
     const known = issue.values.map(String);

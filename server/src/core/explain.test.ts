@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { HOLD_REASONS, type HoldReason, type TaskStatus } from "@master-orchestrator/contract";
-import { MINUTE, NOW, SECOND } from "#test/builders.ts";
-import { gatesOf, holdOf, type Question, verdictOf } from "./explain.ts";
+import { aLane, aPolicy, aTask, aWorkflow, MINUTE, NOW, SECOND, WORKFLOW } from "#test/builders.ts";
+import { gatesOf, holdOf, type Question, turnsOf, verdictOf } from "./explain.ts";
+import type { LaneView } from "./snapshot.ts";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 function question(over: Partial<Question> = {}): Question {
@@ -17,6 +18,8 @@ function question(over: Partial<Question> = {}): Question {
     batchMax: 10,
     slots: [],
     share: 1,
+    lanesBefore: 0,
+    run: null,
     ...over,
   };
 }
@@ -132,6 +135,12 @@ describe("the expected start", () => {
     assert.equal(startOf({ ...full, ...slots, rank: 11, share: 0.5 }), iso(NOW + 80 * SECOND));
   });
 
+  it("is later by those lanes that go first, by no more than a round of turns", () => {
+    const slots = busy(40 * SECOND, 10 * SECOND);
+    assert.equal(startOf({ ...full, ...slots, share: 0.5, lanesBefore: 1 }), iso(NOW + 50 * SECOND));
+    assert.equal(startOf({ ...full, ...slots, share: 0.5, lanesBefore: 9 }), iso(NOW + 50 * SECOND));
+  });
+
   it("of a lane without a share is a date all the same", () => {
     assert.ok(startOf({ ...full, ...busy(0), rank: 1e6, share: 0 }));
   });
@@ -223,6 +232,38 @@ describe("a past moment", () => {
   });
 });
 
+describe("a lane's turns", () => {
+  const lane = (contentType: string, priority: number, over = {}) =>
+    aLane([aTask({ priority })], { contentType, virtualTime: 0, waited: true, ...over });
+  const policy = aPolicy({ lanes: { [`${WORKFLOW}/news`]: { weight: 3 } } });
+  const turns = (lanes: LaneView[], contentType: string, whose: "workflow" | "all" = "workflow") => {
+    const workflows = {
+      [WORKFLOW]: aWorkflow({ maxConcurrent: 2 }),
+      other: aWorkflow({ workflowType: "other" }),
+    };
+    const of = { virtualTime: 0, policy, workflows, lanes };
+    return turnsOf(of, { workflowType: WORKFLOW, contentType }, { whose, slots: 10, nowMs: NOW });
+  };
+
+  it("are its part by weight, behind those whose best task ranks higher", () => {
+    const lanes = [lane("news", 50), lane("how_to", 80)];
+    assert.deepEqual(turns(lanes, "news"), { share: 0.75, lanesBefore: 1 });
+    assert.deepEqual(turns(lanes, "how_to"), { share: 0.25, lanesBefore: 0 });
+  });
+
+  it("come after everybody's who is not ahead of its share, if it is", () => {
+    const lanes = [lane("news", 50), lane("how_to", 80, { virtualTime: 15 })];
+    assert.deepEqual(turns(lanes, "how_to"), { share: 0.25, lanesBefore: 1 });
+    assert.deepEqual(turns(lanes, "news"), { share: 0.75, lanesBefore: 0 });
+  });
+
+  it("of all slots are no more than its workflow may use; those of a workflow concern its own lanes alone", () => {
+    const lanes = [lane("how_to", 50), lane("default", 90, { workflowType: "other" })];
+    assert.deepEqual(turns(lanes, "how_to", "all"), { share: 0.2, lanesBefore: 1 });
+    assert.deepEqual(turns(lanes, "how_to"), { share: 1, lanesBefore: 0 });
+  });
+});
+
 describe("the verdict", () => {
   it("of a waiting task says its place, its reason and its time", () => {
     const waits = question({ ...laneHold("concurrency_total"), ...busy(40 * SECOND), rank: 3 });
@@ -236,6 +277,14 @@ describe("the verdict", () => {
     assert.equal(
       verdictOf(question({ ...laneHold("workflow_paused"), rank: null })),
       "It waits: that is so. It goes on when somebody resumes content_pipeline.",
+    );
+  });
+
+  it("of a running task says where and since when", () => {
+    const run = { executionId: "run-7", attempt: 2, sinceMs: NOW - SECOND, typicalMs: 41_200 };
+    assert.equal(
+      verdictOf(question({ status: "running", run })),
+      `It is running in execution run-7, attempt 2, since ${iso(NOW - SECOND)}; runs of its workflow take about 41 s.`,
     );
   });
 

@@ -1,5 +1,8 @@
 /** Why a task waits and when it will start: worded from what the plan recorded, never decided again. */
 import type { Hold, HoldReason, TaskStatus } from "@master-orchestrator/contract";
+import { score } from "./rank.ts";
+import { type Competition, laneName, lanesAhead, openShares, weightOf } from "./share.ts";
+import type { LaneView } from "./snapshot.ts";
 
 /** A run that holds a slot which the task could use. */
 export interface SlotInUse {
@@ -23,6 +26,10 @@ export interface Question {
   slots: readonly SlotInUse[];
   /** The part of those slots' turns that falls to the task's lane, above 0 to 1. */
   share: number;
+  /** Lanes that wait for the same slots and go first. */
+  lanesBefore: number;
+  /** The run that carries it now; null without one, and for a past moment. */
+  run: { executionId: string; attempt: number; sinceMs: number; typicalMs: number } | null;
   /** For a past moment: when the task really started after it, null if it has not; undefined for now. */
   startedAtMs?: number | null;
 }
@@ -103,7 +110,7 @@ export function verdictOf(question: Question): string {
   const hold = holdOf(question);
   switch (question.status) {
     case "running":
-      return "It is running.";
+      return runningInWords(question.run);
     case "completed":
       return "It is completed.";
     case "dead_lettered":
@@ -115,6 +122,13 @@ export function verdictOf(question: Question): string {
       return `It waits${place}: ${hold?.cause}.${startInWords(question, hold)}`;
     }
   }
+}
+
+function runningInWords(run: Question["run"]): string {
+  if (!run) return "It is running.";
+  const since = new Date(run.sinceMs).toISOString();
+  const seconds = Math.round(run.typicalMs / 1000);
+  return `It is running in execution ${run.executionId}, attempt ${run.attempt}, since ${since}; runs of its workflow take about ${seconds} s.`;
 }
 
 function startInWords({ startedAtMs }: Question, hold: Hold | null): string {
@@ -133,6 +147,31 @@ export function slotsInQuestion(reason: HoldReason): "workflow" | "all" | null {
 }
 
 const FOR_ANY_SLOT: readonly HoldReason[] = ["concurrency_total", "high_load", "recovering", "fair_share"];
+
+/**
+ * How a lane takes its turns among those that wait for the same slots: its part of them by weight, and how many
+ * lanes go first. `slots` is how many there are in all.
+ */
+export function turnsOf(
+  of: Competition,
+  lane: Pick<LaneView, "workflowType" | "contentType">,
+  { whose, slots, nowMs }: { whose: "workflow" | "all"; slots: number; nowMs: number },
+): { share: number; lanesBefore: number } {
+  const waiting = of.lanes.filter(
+    (other) => other.depth > 0 && (whose === "all" || other.workflowType === lane.workflowType),
+  );
+  const own = waiting.find((other) => laneName(other) === laneName(lane));
+  if (!own) return { share: 1, lanesBefore: 0 };
+  const ahead = lanesAhead(waiting, openShares(of), of);
+  const best = (one: LaneView) => Math.max(...one.heads.map((head) => score(head, nowMs, of.policy.ageing)));
+  const goesFirst = (other: LaneView) =>
+    other !== own && !ahead.has(laneName(other)) && (ahead.has(laneName(own)) || best(other) > best(own));
+  const all = waiting.reduce((sum, one) => sum + weightOf(one, of), 0);
+  const byWeight = all > 0 ? weightOf(own, of) / all : 1;
+  const limit = of.workflows[lane.workflowType]?.maxConcurrent ?? 1;
+  const share = whose === "workflow" ? byWeight : Math.min(byWeight, limit / Math.max(limit, slots));
+  return { share, lanesBefore: waiting.filter(goesFirst).length };
+}
 
 type Expectation = { start: number | null; freed_by: Hold["freed_by"] };
 
@@ -161,7 +200,7 @@ function expectation(question: Question, reason: HoldReason): Expectation {
  * a full batch, and the lane has its share of the turns.
  */
 function slotFree(question: Question): Expectation {
-  const { atMs, slots, rank, batchMax, share } = question;
+  const { atMs, slots, rank, batchMax } = question;
   const ends = slots
     .map((slot) => ({ slot, endMs: Math.max(atMs, slot.sinceMs + slot.typicalMs) }))
     .sort((a, b) => a.endMs - b.endMs);
@@ -169,7 +208,10 @@ function slotFree(question: Question): Expectation {
     const freed_by = { event: "decision" as const, detail: "the next cycle decides", execution_id: null };
     return { start: atMs, freed_by };
   }
-  const turn = Math.floor((Math.ceil((rank ?? 1) / batchMax) - 1) / Math.max(share, LEAST_SHARE));
+  const share = Math.max(question.share, LEAST_SHARE);
+  const ownTurns = Math.ceil((rank ?? 1) / batchMax) - 1;
+  // Of those before it none has more than its part of a round.
+  const turn = Math.floor(ownTurns / share) + Math.min(question.lanesBefore, Math.ceil(1 / share) - 1);
   const { slot, endMs } = ends[turn % ends.length] as (typeof ends)[number];
   const startMs = endMs + Math.floor(turn / ends.length) * slot.typicalMs;
   const runs =

@@ -11,8 +11,8 @@ import {
   holdersFor,
   readStanding,
   type Standing,
-  shareOf,
   shownBound,
+  turnsFor,
   typicalRunMs,
 } from "./standing.ts";
 
@@ -83,10 +83,22 @@ async function look(
     workflowType: task.workflowType,
     batchMax: of.workflows[task.workflowType]?.batchMax ?? 10,
     slots: asSlots(standing, holders),
-    share: reason ? shareOf(standing, task, reason) : 1,
+    ...turnsFor(standing, task, atMs === null ? reason : null),
+    run: atMs === null ? runOf(standing, task) : null,
     ...(atMs === null ? {} : { startedAtMs: startAfter(history, atMs) }),
   };
   return { standing, question, holders, ranked };
+}
+
+function runOf(standing: Standing, task: TaskDetail): Question["run"] {
+  const attempt = task.attempts.findLast((one) => one.executionId === task.executionId);
+  if (task.status !== "running" || !attempt) return null;
+  return {
+    executionId: attempt.executionId,
+    attempt: attempt.attempt,
+    sinceMs: attempt.dispatchedAtMs,
+    typicalMs: typicalRunMs(standing, task.workflowType),
+  };
 }
 
 /** When it was started next after a moment; null if it never was. */

@@ -1,9 +1,9 @@
 /** Gathers what waiting is explained by: who competes, who holds slots, how fast runs are. Decides nothing. */
 import type { Bound, HoldReason } from "@master-orchestrator/contract";
 import { boundOf, boundSeconds, paceOf, type Waiter } from "#core/bound.ts";
-import { type SlotInUse, slotsInQuestion } from "#core/explain.ts";
+import { type SlotInUse, slotsInQuestion, turnsOf } from "#core/explain.ts";
 import { overtakenUntil } from "#core/rank.ts";
-import { type Competition, laneName, weightOf } from "#core/share.ts";
+import type { Competition } from "#core/share.ts";
 import type { LaneView } from "#core/snapshot.ts";
 import { type RunPace, readCompetition, runPaces } from "#store/competition.ts";
 import type { Queryable } from "#store/database.ts";
@@ -43,20 +43,10 @@ export function asSlots(standing: Standing, holders: readonly SlotHolder[]): Slo
   });
 }
 
-/** The part of the slots in question that falls to a lane by its weight among those that wait for them too. */
-export function shareOf({ of, holders }: Standing, lane: Lane, reason: HoldReason): number {
-  const inWorkflow = slotsInQuestion(reason) === "workflow";
-  const rivals = of.lanes.filter(
-    (other) =>
-      other.waited &&
-      laneName(other) !== laneName(lane) &&
-      (!inWorkflow || other.workflowType === lane.workflowType),
-  );
-  const own = weightOf(lane, of);
-  const all = rivals.reduce((sum, rival) => sum + weightOf(rival, of), own);
-  const byWeight = all > 0 ? own / all : 1;
-  const limit = of.workflows[lane.workflowType]?.maxConcurrent ?? 1;
-  return inWorkflow ? byWeight : Math.min(byWeight, limit / Math.max(limit, holders.length));
+/** How a lane takes its turns among those that are held for the same slots. */
+export function turnsFor({ of, holders, nowMs }: Standing, lane: Lane, reason: HoldReason | null) {
+  const whose = reason && slotsInQuestion(reason);
+  return whose ? turnsOf(of, lane, { whose, slots: holders.length, nowMs }) : { share: 1, lanesBefore: 0 };
 }
 
 /** The bound on the wire for a task of this priority that has waited since `agedFromMs`. */

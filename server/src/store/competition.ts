@@ -1,37 +1,36 @@
 /** Reads what lanes compete with, for people: where they stand, how fast runs are, how much is ahead. Changes nothing. */
 import type { Policy } from "@master-orchestrator/contract";
-import type { Competition } from "#core/share.ts";
+import { type Competition, laneName } from "#core/share.ts";
 import type { Queryable } from "./database.ts";
-import { readPolicy, readWorkflows } from "./snapshot.ts";
+import { readLanes, readPolicy, readWorkflows } from "./snapshot.ts";
 
 /** Lanes that are looked at; more are no answer for people. */
 const MAX_LANES = 2_000;
 
-/** Every lane that a cycle has seen waiting, with its place; depths and heads are left out. */
+/** Every lane that waits, with the first of each priority level, and those that have nothing waiting and had. */
 export async function readCompetition(db: Queryable): Promise<Competition & { nowMs: number }> {
-  const [{ policy }, workflows, system, lanes] = [
-    await readPolicy(db),
-    await readWorkflows(db),
-    await db.query("select virtual_time, orchestrator_now() as now from orchestrator"),
-    await db.query(
-      `select workflow_type, content_type, virtual_time, waits from lanes
-        order by waits desc, updated_at desc limit $1`,
-      [MAX_LANES],
-    ),
-  ];
+  const { policy } = await readPolicy(db);
+  const waiting = await readLanes(db, policy, new Map());
+  const system = await db.query("select virtual_time, orchestrator_now() as now from orchestrator");
+  const known = await db.query(
+    "select workflow_type, content_type, virtual_time from lanes order by updated_at desc limit $1",
+    [MAX_LANES],
+  );
+  const names = new Set(waiting.map(laneName));
+  const idle = known.rows.map((row) => ({
+    workflowType: row.workflow_type as string,
+    contentType: row.content_type as string,
+    depth: 0,
+    virtualTime: row.virtual_time as number,
+    waited: false,
+    heads: [],
+  }));
   return {
     nowMs: system.rows[0]?.now,
     virtualTime: system.rows[0]?.virtual_time,
     policy,
-    workflows,
-    lanes: lanes.rows.map((row) => ({
-      workflowType: row.workflow_type,
-      contentType: row.content_type,
-      depth: 0,
-      virtualTime: row.virtual_time,
-      waited: row.waits,
-      heads: [],
-    })),
+    workflows: await readWorkflows(db),
+    lanes: [...waiting, ...idle.filter((lane) => !names.has(laneName(lane)))],
   };
 }
 

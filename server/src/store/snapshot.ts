@@ -301,9 +301,9 @@ async function readOccupied(tx: Queryable): Promise<Pick<Snapshot, "running" | "
 /**
  * A loose index scan: one step to each priority level that has waiting tasks, then its oldest. A lane's depth is
  * counted only as far as it matters, so that a million waiting tasks cost no more than a thousand, but always
- * beyond the heads: a plan has to see that more wait behind them.
+ * beyond the heads: a plan has to see that more wait behind them. `room` is how many of each level are read: one unless told.
  */
-async function readLanes(
+export async function readLanes(
   tx: Queryable,
   policy: Policy,
   room: ReadonlyMap<string, number>,

@@ -145,6 +145,10 @@ function changeRoutes({ db, wake, settled }: TaskRoutesContext): Route[] {
         if (tasks.length === 0) {
           throw new Problem("conflict", "the execution has no tasks", "Replay one that carried tasks.");
         }
+        if (!hasEnded(execution.status)) {
+          const hint = "Wait until it has ended, or cancel it: its tasks would be worked on twice at once.";
+          throw new Problem("conflict", `the execution is ${execution.status}; it has not ended`, hint);
+        }
         const copies = tasks.map((task) => ({
           workflow_type: task.workflowType,
           content_type: task.contentType,

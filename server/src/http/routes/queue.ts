@@ -7,7 +7,7 @@ import type { Database } from "#store/database.ts";
 import { laneHoldAt } from "#store/task-views.ts";
 import { completedLastHour, laneCounts } from "#store/tasks.ts";
 import { defineRoute, type Route } from "../route.ts";
-import { asSlots, holdersFor, readStanding, type Standing, shareOf, shownBound } from "../standing.ts";
+import { asSlots, holdersFor, readStanding, type Standing, shownBound, turnsFor } from "../standing.ts";
 
 /** Priorities for which bounds are shown. */
 const PRIORITIES = [0, 50, 100];
@@ -125,7 +125,8 @@ async function laneHold(db: Database, standing: Standing, lane: Counted) {
     workflowType: lane.workflowType,
     batchMax: standing.of.workflows[lane.workflowType]?.batchMax ?? 10,
     slots: asSlots(standing, holdersFor(standing, lane, reason)),
-    share: shareOf(standing, lane, reason),
+    ...turnsFor(standing, lane, reason),
+    run: null,
   });
 }
 
