@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { aLane, aPolicy, aSnapshot, aWorkflow, deepFrozen, NOW, tasks } from "#test/builders.ts";
 import { decideAdaptation, intervalFactor, type Load, largestBatch, tasksPerSlot, wanted } from "./adapt.ts";
+import { NEUTRAL_HEALTH } from "./health.ts";
 import { plan } from "./plan.ts";
 import { decisionRecord } from "./record.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -87,8 +88,13 @@ describe("a move", () => {
     assert.equal(moved(0, 0), undefined);
   });
 
-  it("takes errors into account, once somebody measures them", () => {
-    assert.match(decideAdaptation(ticked(0), 0.5)?.reason ?? "", /50 % of the attempts/);
+  it("takes errors into account, once enough attempts have ended to speak of them", () => {
+    const failing = (ended: number) => {
+      const outcomes = { w: { ended, failedEndpoint: 0, failedTask: ended / 2, failuresInRow: 1 } };
+      return decideAdaptation({ ...ticked(0), health: { ...NEUTRAL_HEALTH, outcomes } });
+    };
+    assert.match(failing(30)?.reason ?? "", /50 % of the attempts/);
+    assert.equal(failing(28), null);
   });
 
   it("is a decision of the plan, on record, and counts at once", () => {

@@ -1,6 +1,7 @@
 /** Decides how far batches and intervals give way as spending or errors grow. Slowly, and never beyond its bounds. */
 import type { Policy } from "@master-orchestrator/contract";
 import type { Adapt } from "./decision.ts";
+import { failedOf } from "./health.ts";
 import type { Adaptation, ScheduleRule, Snapshot, WorkflowView } from "./snapshot.ts";
 
 /** What slows work down. Shares are from 0 to 1. */
@@ -23,15 +24,24 @@ export const NO_ADAPTATION: Adaptation = { slowness: 0, reason: NOTHING, sinceMs
 
 /**
  * On a tick: one step towards what spending and errors ask for, at most `adapt.step`; null when it
- * stays as it is, and between ticks. `errorShare` is 0 as long as nobody measures it.
+ * stays as it is, and between ticks.
  */
-export function decideAdaptation(snapshot: Snapshot, errorShare = 0): Adapt | null {
+export function decideAdaptation(snapshot: Snapshot): Adapt | null {
   const { spending, policy, nowMs } = snapshot;
   if (spending === null) return null;
   const budgetMicros = Math.round(policy.budget.daily_usd * 1e6);
   const dayShare = (nowMs % DAY_MS) / DAY_MS;
-  const load = { spentTodayMicros: spending.spentTodayMicros, budgetMicros, dayShare, errorShare };
+  const { spentTodayMicros } = spending;
+  const load = { spentTodayMicros, budgetMicros, dayShare, errorShare: recentErrors(snapshot) };
   return moveTowards(wanted(load, policy), snapshot.adaptation.slowness, policy.adapt.step);
+}
+
+/** Of all attempts that ended lately, those that failed; 0 while there were too few to say. */
+function recentErrors({ health, policy }: Snapshot): number {
+  const outcomes = Object.values(health.outcomes);
+  const ended = outcomes.reduce((sum, one) => sum + one.ended, 0);
+  if (ended < policy.recovery.reduce.min_attempts) return 0;
+  return outcomes.reduce((sum, one) => sum + failedOf(one), 0) / ended;
 }
 
 /** The slowness that a load asks for, by the reason that asks for most. */
