@@ -16,6 +16,7 @@ interface Row {
   paused: boolean;
   updated_at: number;
   updated_by: string;
+  paused_by: string | null;
 }
 
 /** The table of workflows, as far as the statements of `store/workflows.ts` go; real ones are tested with the store. */
@@ -25,7 +26,7 @@ function fakeTable(rows: Map<string, Row>): Database {
     const [type] = values;
     const row = rows.get(type);
     if (text.startsWith("insert")) {
-      const [, settings, auth, signing_secret, paused, updated_by] = values;
+      const [, settings, auth, signing_secret, paused, updated_by, paused_by] = values;
       const stored: Row = {
         workflow_type: type,
         built_in: row?.built_in ?? false,
@@ -33,6 +34,7 @@ function fakeTable(rows: Map<string, Row>): Database {
         auth: auth === null ? null : JSON.parse(auth),
         signing_secret,
         paused,
+        paused_by,
         updated_at: 1_000,
         updated_by,
       };
@@ -40,7 +42,13 @@ function fakeTable(rows: Map<string, Row>): Database {
       return { rows: [stored] };
     }
     if (text.startsWith("update")) {
-      if (row) rows.set(type, { ...row, paused: values[1], updated_by: values[2] });
+      if (row)
+        rows.set(type, {
+          ...row,
+          paused: values[1],
+          paused_by: values[1] ? values[2] : null,
+          updated_by: values[2],
+        });
       return { rows: [] };
     }
     if (text.includes("workflow_type = $1")) return { rows: row ? [row] : [] };
