@@ -46,3 +46,5 @@ server.listen(0, "127.0.0.1", () => {
   const { port } = server.address() as { port: number };
   process.send?.({ port });
 });
+// Whoever started it is gone, however that came.
+process.once("disconnect", () => process.exit());

@@ -15,3 +15,5 @@ function arm(): void {
 
 process.send?.("ready");
 arm();
+// Whoever started it is gone, however that came.
+process.once("disconnect", () => process.exit());

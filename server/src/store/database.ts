@@ -62,6 +62,9 @@ export function openDatabase(options: {
     // Statements that do not wait for each other's answers travel together, and run in the order in which they were sent.
     pipeline: true,
     idleTimeoutMillis: 30_000,
+    // A server that vanished without a word is noticed within 15 s: the system asks every second after the fifth.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
     application_name: "master-orchestrator",
   });
   // Without a listener an idle connection that the server ends (57P01) would end the process.

@@ -39,14 +39,16 @@ export interface LockedOrchestrator {
 /**
  * Takes the row that makes its holder the one who decides, and then the time. A cycle moves few rows of tables
  * that may be large or new, each found by its key; with the statistics of a moment ago the planner would rather
- * read and hash whole tables, so for this transaction it may not.
+ * read and hash whole tables, so for this transaction it may not. And a long answer that nobody takes in for a second
+ * (the replica hangs, or its network is silent) ends the connection as idleness does; a server on Linux can tell.
  */
 export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrator> {
   const { rows } = await tx.query(
     `with locked as (select paused, virtual_time, slowness, slowness_reason, slowness_since
                        from orchestrator for update)
      select locked.*, orchestrator_now() as now,
-            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true) from locked`,
+            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+            set_config('tcp_user_timeout', case when version() like '%linux%' then '1s' else '0' end, true) from locked`,
   );
   const row = rows[0] as Row;
   return {
