@@ -89,7 +89,7 @@ interface Foundation {
   authenticator: Authenticator;
   builtIns: BuiltIn[];
   /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
-  late: { loop?: Loop };
+  late: { loop?: Loop; stopping?: boolean };
 }
 
 /** Opens the database, brings its schema up to date, and starts everything that serves and decides. */
@@ -115,6 +115,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const engine = await startEngine(foundation, { url, publicUrl });
   let stopping: Promise<void> | undefined;
   const stop = async () => {
+    // Whoever asks whether it is ready is told no, so that new requests go to another replica.
+    foundation.late.stopping = true;
     await engine.stop();
     await server.close();
     await closeFoundation(foundation);
@@ -238,6 +240,9 @@ function buildRoutes(foundation: Foundation): Route[] {
   const { db, clock, outbound, authenticator, builtIns, late } = foundation;
   const { config, log } = foundation.options;
   const loop = () => {
+    if (late.stopping) {
+      throw new Problem("unavailable", "this replica is stopping", "Try again: another one takes it.");
+    }
     if (late.loop) return late.loop;
     throw new Problem("unavailable", "the orchestrator is starting", "Try again in a second.");
   };

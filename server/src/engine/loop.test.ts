@@ -118,6 +118,20 @@ test("it sets out earlier the longer cycles have lately taken, and never more th
   assert.ok(most <= MAX_LEAD_MS, `${leads}`);
 });
 
+test("a tick that had to wait for a long cycle is run once", async () => {
+  const site = new Site();
+  site.wakeTakesMs = 900;
+  site.start();
+  await site.time.advance(9_400);
+  site.loop.wake();
+  await site.time.advance(2_000);
+  assert.deepEqual(
+    site.ticks().map((run) => [run.askedAt, run.boundary]),
+    [[10_300, 10_000]],
+  );
+  await site.stop();
+});
+
 test("whatever is asked for while a tick waits for its boundary comes after it", async () => {
   const site = new Site();
   site.wakeTakesMs = 100;

@@ -110,6 +110,7 @@ function pump(state: LoopState): void {
   const { clock, run } = state.context;
   if (state.tickWanted) {
     state.tickWanted = false;
+    state.cancelTick();
     void exclusively(state, () => run(trigger(state, "tick"))).then(
       (outcome) => afterCycle(state, outcome),
       (error) => afterError(state, error),

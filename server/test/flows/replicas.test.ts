@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Orchestrator } from "@master-orchestrator/contract";
-import { completeAtOnce } from "#test/fake-sub-workflow.ts";
+import { accept, completeAtOnce } from "#test/fake-sub-workflow.ts";
 import { openTestHouse } from "#test/house.ts";
+import { send } from "#test/http.ts";
 
 test("two replicas on one database share the work, and no task runs twice", async (t) => {
   const house = await openTestHouse(t, { workflows: { writer: { max_concurrent: 10 } } });
@@ -44,6 +45,26 @@ test("both replicas are seen, and a stopped one is gone", async (t) => {
   assert.equal(seen.replicas.length, 2);
   await other.stop();
   assert.equal((await house.api("GET", "/orchestrator")).body.replicas.length, 1);
+});
+
+test("while a replica drains it says that it is not ready, and what it has in its hands is still recorded", async (t) => {
+  const house = await openTestHouse(t);
+  const answered = Promise.withResolvers<void>();
+  house.workflow("writer").next(async () => {
+    await answered.promise;
+    return accept;
+  });
+  const { body } = await house.api("POST", "/tasks", { workflow_type: "writer" });
+  await house.until("the delivery", () => house.workflow("writer").deliveries.length === 1);
+  const stopping = house.stop();
+  const ready = await send(`${house.url}/readyz`, {});
+  assert.deepEqual([ready.status, ready.body.parts.loop.ok], [503, false]);
+  answered.resolve();
+  await stopping;
+  const again = await house.replica();
+  const task = await again.task(body.tasks[0].task_id);
+  assert.deepEqual([task.status, task.attempts.length], ["running", 1]);
+  assert.equal(house.workflow("writer").deliveries.length, 1, "it was delivered once");
 });
 
 test("a killed replica is missed after a while, though it said no goodbye", async (t) => {
