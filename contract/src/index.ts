@@ -1,4 +1,5 @@
 /** The wire of the Master Orchestrator: what the outside relies on. Imports nothing of ours. */
+export * from "./archive.ts";
 export * from "./dead-letter.ts";
 export * from "./dispatch.ts";
 export * from "./doctor.ts";

@@ -22,7 +22,7 @@ const CONTRACT = {
   budget: { daily_usd: 500, slow_down_at: 0.8, critical_only_at: 0.9 },
   database: { max_connections: 15 },
   memory: { max_rss_mb: 1536 },
-  retention: { archive_after_days: 30 },
+  retention: { archive_after_days: 30, dead_letters_after_days: 365 },
   adapt: { by: "pace" },
   prices: {},
 };

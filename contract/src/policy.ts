@@ -93,7 +93,12 @@ export const Policy = z
       .prefault({}),
     database: z.strictObject({ max_connections: z.int().min(2).max(1000).default(15) }).prefault({}),
     memory: z.strictObject({ max_rss_mb: Amount.default(1536) }).prefault({}),
-    retention: z.strictObject({ archive_after_days: z.number().min(1).max(3650).default(30) }).prefault({}),
+    retention: z
+      .strictObject({
+        archive_after_days: z.number().min(1).max(3650).default(30),
+        dead_letters_after_days: z.number().min(1).max(36_500).default(365),
+      })
+      .prefault({}),
     recovery: RecoveryPolicy,
     adapt: Adapt.prefault({}),
     prices: z.record(z.string().min(1).max(200), Price).default({}),

@@ -3,6 +3,7 @@
 /** Every code that a problem response may carry. Closed: a new refusal gets a new word here. */
 export const PROBLEM_CODES = [
   "already_claimed",
+  "archive_damaged",
   "conflict",
   "data_dir_in_use",
   "database_unavailable",

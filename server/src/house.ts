@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
 import { recoveryRecord } from "#core/record.ts";
+import { startArchivist } from "#engine/archivist.ts";
 import { cyclesInBites } from "#engine/bites.ts";
 import { type Clock, wallClock } from "#engine/clock.ts";
 import type { CycleContext } from "#engine/cycle.ts";
@@ -16,6 +17,7 @@ import { ensureAdminKey, ensurePolicy } from "#first-start.ts";
 import { type Authenticator, createAuthenticator } from "#http/auth.ts";
 import type { Route } from "#http/route.ts";
 import { apiKeyRoutes } from "#http/routes/api-keys.ts";
+import { archiveRoutes } from "#http/routes/archives.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
@@ -215,9 +217,11 @@ async function startEngine(
     },
   });
   late.loop = loop;
+  const archivist = startArchivist({ db, dataDir: config.dataDir, clock, log });
   return {
     loop,
     async stop() {
+      await archivist.stop();
       // First no new decisions; then what runs here may finish and report, which the next cycle folds in.
       await loop.stop();
       await Promise.all(builtIns.map((builtIn) => drain(builtIn, clock)));
@@ -274,6 +278,7 @@ function buildRoutes(foundation: Foundation): Route[] {
       isOpen: async (executionId, attempt) => (await attemptVerdict(db, executionId, attempt)) === "recorded",
     }),
     ...doctorRoutes({ db, config }),
+    ...archiveRoutes({ db, dataDir: config.dataDir }),
     ...articleRoutes({ db }),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),

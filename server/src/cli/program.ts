@@ -1,6 +1,7 @@
 /** Owns the list of commands and the way from arguments to an exit code. Never does what a command does. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addArchive } from "./archive.ts";
 import { addControl } from "./control.ts";
 import { addDeadLetters } from "./dead-letters.ts";
 import { addDoctor } from "./doctor.ts";
@@ -31,6 +32,7 @@ const GROUPS = [
   addPolicy,
   addWorkflows,
   addKeys,
+  addArchive,
   addDoctor,
   addSimulate,
 ];

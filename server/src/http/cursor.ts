@@ -2,8 +2,11 @@
 import { createHash } from "node:crypto";
 import { Problem } from "@master-orchestrator/contract";
 import { canonicalJson } from "#core/canonical.ts";
+import type { Position } from "#store/listing.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** A place in a list that is in the order of time: microseconds and the id. */
+export const TIMED = /^\d{1,16}:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export interface Pages {
   /** The position that a cursor stands for. Throws `validation_failed` for one that this list never gave. */
@@ -42,6 +45,17 @@ export function pagesOf(
       return last !== undefined && more ? write(positionOf(last)) : null;
     },
   };
+}
+
+/** Where a page of a list in the order of time begins; its pages are made with `TIMED`. */
+export function positionAfter(pages: Pages): Position | undefined {
+  const [createdMicros, id] = pages.after()?.split(":") ?? [];
+  return id === undefined ? undefined : { createdMicros: Number(createdMicros), id };
+}
+
+/** The place of a row in such a list. */
+export function positionOf({ position }: { position: Position }): string {
+  return `${position.createdMicros}:${position.id}`;
 }
 
 function refused(message: string): Problem {

@@ -13,6 +13,7 @@ export interface ProblemKind {
 /** Status and title of every code. A code that is missing here does not compile. */
 export const PROBLEM_KINDS: Record<ProblemCode, ProblemKind> = {
   already_claimed: { status: 409, title: "Another run has claimed this attempt" },
+  archive_damaged: { status: 409, title: "The archive is not what was written" },
   conflict: { status: 409, title: "The state has changed meanwhile" },
   data_dir_in_use: { status: 503, title: "The data directory is in use" },
   database_too_new: { status: 503, title: "The database belongs to a newer version" },

@@ -50,7 +50,7 @@ export async function runPaces(db: Queryable): Promise<Map<string, RunPace>> {
          from (select task_count, greatest(extract(epoch from completed_at - started_at), 0.001)::float8 as seconds
                  from workflow_orchestration e
                 where e.workflow_type = w.workflow_type and status = 'COMPLETED'
-                order by execution_id desc limit 50) lately) pace
+                order by created_at desc, execution_id desc limit 50) lately) pace
       where pace.typical_ms is not null`,
   );
   return new Map(

@@ -115,6 +115,14 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<
   }
 }
 
+/** A transaction whose statements may take minutes each: for maintenance, never for a request. */
+export async function longTransaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  return await db.transaction(async (tx) => {
+    await tx.query("set local statement_timeout = '10min'");
+    return await work(tx);
+  });
+}
+
 /** Resolves if the server answers. */
 export async function ping(db: Queryable): Promise<void> {
   await db.query("select 1");

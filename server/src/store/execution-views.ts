@@ -1,9 +1,18 @@
 /** Reads executions for people: lists, one execution whole. Changes nothing. */
-import type { ExecutionStatus } from "@master-orchestrator/contract";
+import { EXECUTION_STATUSES, type ExecutionStatus } from "@master-orchestrator/contract";
 import type { Queryable, Row } from "./database.ts";
+import { CREATED_MICROS, type Listing, newestFirst, type Position } from "./listing.ts";
 
 const SUMMARY = `execution_id, parent_execution_id, workflow_type, status, priority, attempts, task_count,
-  cost_micros, created_at, started_at, completed_at`;
+  cost_micros, created_at, started_at, completed_at, ${CREATED_MICROS}`;
+
+const LISTING: Listing = {
+  table: "workflow_orchestration",
+  id: "execution_id",
+  columns: SUMMARY,
+  statuses: EXECUTION_STATUSES,
+  lane: ["workflow_type"],
+};
 
 export interface ExecutionSummaryRow {
   executionId: string;
@@ -15,6 +24,8 @@ export interface ExecutionSummaryRow {
   taskCount: number;
   costMicros: number;
   createdAtMs: number;
+  /** Where it stands in a list. */
+  position: Position;
   startedAtMs: number | null;
   completedAtMs: number | null;
 }
@@ -25,25 +36,41 @@ export interface ExecutionFilter {
   parentExecutionId?: string;
   from?: string;
   to?: string;
-  before?: string;
+  /** The last row of the page before. */
+  before?: Position;
   limit: number;
 }
 
 /** Newest first. */
 export async function listExecutions(db: Queryable, filter: ExecutionFilter): Promise<ExecutionSummaryRow[]> {
+  const { parentExecutionId, workflowType, ...rest } = filter;
+  if (parentExecutionId !== undefined) return await listChildren(db, parentExecutionId, filter);
+  const { text, values } = newestFirst(LISTING, { ...rest, lane: { workflow_type: workflowType } });
+  const { rows } = await db.query(text, values);
+  return rows.map(summaryOf);
+}
+
+/** A parent has few children: those that the other filters leave out are looked at too. */
+async function listChildren(
+  db: Queryable,
+  parentExecutionId: string,
+  filter: ExecutionFilter,
+): Promise<ExecutionSummaryRow[]> {
   const { rows } = await db.query(
     `select ${SUMMARY} from workflow_orchestration
-      where ($1::text is null or status = $1) and ($2::text is null or workflow_type = $2)
-        and ($3::uuid is null or parent_execution_id = $3) and ($4::timestamptz is null or created_at >= $4)
-        and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or execution_id < $6)
-      order by execution_id desc limit $7`,
+      where parent_execution_id = $1 and ($2::text is null or status = $2) and ($3::text is null or workflow_type = $3)
+        and ($4::timestamptz is null or created_at >= $4) and ($5::timestamptz is null or created_at < $5)
+        and ($6::bigint is null
+             or (created_at, execution_id) < (timestamptz 'epoch' + $6 * interval '1 microsecond', $7::uuid))
+      order by created_at desc, execution_id desc limit $8`,
     [
+      parentExecutionId,
       filter.status ?? null,
       filter.workflowType ?? null,
-      filter.parentExecutionId ?? null,
       filter.from ?? null,
       filter.to ?? null,
-      filter.before ?? null,
+      filter.before?.createdMicros ?? null,
+      filter.before?.id ?? null,
       filter.limit,
     ],
   );
@@ -61,6 +88,7 @@ function summaryOf(row: Row): ExecutionSummaryRow {
     taskCount: row.task_count,
     costMicros: row.cost_micros,
     createdAtMs: row.created_at,
+    position: { createdMicros: row.created_micros, id: row.execution_id },
     startedAtMs: row.started_at,
     completedAtMs: row.completed_at,
   };

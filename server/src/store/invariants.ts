@@ -1,14 +1,17 @@
 /** What must always be true of the rows: each invariant of docs/invariants.md with the statement that finds its violations. */
 import { ENDED_ATTEMPT_STATES } from "@master-orchestrator/contract";
 import { EXECUTION_TRANSITIONS, TASK_TRANSITIONS } from "#core/states.ts";
-import type { Database, Row } from "./database.ts";
+import type { Database, Queryable, Row } from "./database.ts";
+import { executionsUnlikeTheirEvents, tasksUnlikeTheirEvents } from "./replayed.ts";
+
+type Finder = (tx: Queryable, limit: number) => Promise<Row[]>;
 
 export interface Invariant {
   number: number;
   /** The sentence of docs/invariants.md. */
   sentence: string;
-  /** Selects the rows that violate it. */
-  violations: string;
+  /** Selects the rows that violate it, or finds at most so many. */
+  violations: string | Finder;
 }
 
 export interface InvariantVerdict extends Omit<Invariant, "violations"> {
@@ -30,7 +33,7 @@ const LEGAL_STEPS = [
   ),
 ].join(", ");
 
-const STATEMENTS: readonly [string, string][] = [
+const STATEMENTS: readonly [string, string | Finder][] = [
   [
     "A running task is carried by a live execution",
     `select t.task_id, t.status, e.execution_id, e.status as execution_status
@@ -202,6 +205,8 @@ const STATEMENTS: readonly [string, string][] = [
             (kind = 'run' and not exists (select from workflow_orchestration e where e.execution_id = s.execution_id))
          or (kind = 'task' and not exists (select from tasks t where t.task_id = s.task_id)))`,
   ],
+  ["Replaying the transitions of a task gives its row", tasksUnlikeTheirEvents],
+  ["Replaying the transitions of an execution gives its row", executionsUnlikeTheirEvents],
 ];
 
 export const INVARIANTS: readonly Invariant[] = STATEMENTS.map(([sentence, violations], i) => ({
@@ -217,9 +222,13 @@ export async function checkInvariants(db: Database): Promise<InvariantVerdict[]>
     await tx.query("set local statement_timeout = '10min'");
     const verdicts: InvariantVerdict[] = [];
     for (const { number, sentence, violations } of INVARIANTS) {
-      const { rows } = await tx.query(`select * from (${violations}) violating limit ${MAX_ROWS}`);
-      verdicts.push({ number, sentence, rows });
+      verdicts.push({ number, sentence, rows: await violating(tx, violations) });
     }
     return verdicts;
   });
+}
+
+async function violating(tx: Queryable, violations: Invariant["violations"]): Promise<Row[]> {
+  if (typeof violations !== "string") return await violations(tx, MAX_ROWS);
+  return (await tx.query(`select * from (${violations}) violating limit ${MAX_ROWS}`)).rows;
 }

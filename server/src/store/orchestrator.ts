@@ -118,3 +118,9 @@ export async function orchestratorView(db: Queryable): Promise<OrchestratorView>
     waiting: row.waiting,
   };
 }
+
+/** The database's time, which counts; in epoch milliseconds. */
+export async function databaseNowMs(db: Queryable): Promise<number> {
+  const { rows } = await db.query("select orchestrator_now() as now");
+  return rows[0]?.now;
+}

@@ -9,6 +9,7 @@ import { chance } from "#test/chance.ts";
 import { openStore, type TestStore } from "#test/stored.ts";
 import { deadLetterIds } from "./dead-letters.ts";
 import { recordCallback } from "./facts.ts";
+import type { Position } from "./listing.ts";
 import { setPaused } from "./orchestrator.ts";
 import { laneHoldAt, listTasks, rankOf, type TaskSummaryRow, taskById, tasksByIds } from "./task-views.ts";
 
@@ -58,11 +59,11 @@ describe("a list of tasks", () => {
     const store = await openStore(t);
     const ids = await store.enqueue(...Array.from({ length: 7 }, () => ({})));
     const seen: string[] = [];
-    for (let before: string | undefined; ; ) {
+    for (let before: Position | undefined; ; ) {
       const page = await listTasks(store.db, { limit: 3, ...(before ? { before } : {}) });
       seen.push(...page.map((task) => task.taskId));
       if (page.length < 3) break;
-      before = page.at(-1)!.taskId;
+      before = page.at(-1)!.position;
     }
     assert.deepEqual(seen, ids.toReversed());
   });

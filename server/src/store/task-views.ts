@@ -1,10 +1,19 @@
 /** Reads tasks for people: lists, one task whole, its rank, its hold. Changes nothing. */
-import type { Policy, TaskStatus } from "@master-orchestrator/contract";
+import { type Policy, TASK_STATUSES, type TaskStatus } from "@master-orchestrator/contract";
 import { aheadUntil, everAheadUntil, score } from "#core/rank.ts";
 import type { Queryable, Row } from "./database.ts";
+import { CREATED_MICROS, type Listing, newestFirst, type Position } from "./listing.ts";
 
 export const SUMMARY = `task_id, workflow_type, content_type, priority, status, failures, idempotency_key, created_at,
-  due_at, aged_from, runs_alone, started_at, completed_at, execution_id`;
+  due_at, aged_from, runs_alone, started_at, completed_at, execution_id, ${CREATED_MICROS}`;
+
+const LISTING: Listing = {
+  table: "tasks",
+  id: "task_id",
+  columns: SUMMARY,
+  statuses: TASK_STATUSES,
+  lane: ["workflow_type", "content_type"],
+};
 
 export interface TaskSummaryRow {
   taskId: string;
@@ -15,6 +24,8 @@ export interface TaskSummaryRow {
   failures: number;
   idempotencyKey: string | null;
   createdAtMs: number;
+  /** Where it stands in a list. */
+  position: Position;
   dueAtMs: number;
   agedFromMs: number;
   runsAlone: boolean;
@@ -29,29 +40,17 @@ export interface TaskFilter {
   contentType?: string;
   from?: string;
   to?: string;
-  /** The last id of the page before. */
-  before?: string;
+  /** The last row of the page before. */
+  before?: Position;
   limit: number;
 }
 
 /** Newest first. */
 export async function listTasks(db: Queryable, filter: TaskFilter): Promise<TaskSummaryRow[]> {
-  const { rows } = await db.query(
-    `select ${SUMMARY} from tasks
-      where ($1::text is null or status = $1) and ($2::text is null or workflow_type = $2)
-        and ($3::text is null or content_type = $3) and ($4::timestamptz is null or created_at >= $4)
-        and ($5::timestamptz is null or created_at < $5) and ($6::uuid is null or task_id < $6)
-      order by task_id desc limit $7`,
-    [
-      filter.status ?? null,
-      filter.workflowType ?? null,
-      filter.contentType ?? null,
-      filter.from ?? null,
-      filter.to ?? null,
-      filter.before ?? null,
-      filter.limit,
-    ],
-  );
+  const { workflowType, contentType, ...rest } = filter;
+  const lane = { workflow_type: workflowType, content_type: contentType };
+  const { text, values } = newestFirst(LISTING, { ...rest, lane });
+  const { rows } = await db.query(text, values);
   return rows.map(summaryOf);
 }
 
@@ -65,6 +64,7 @@ export function summaryOf(row: Row): TaskSummaryRow {
     failures: row.failures,
     idempotencyKey: row.idempotency_key,
     createdAtMs: row.created_at,
+    position: { createdMicros: row.created_micros, id: row.task_id },
     dueAtMs: row.due_at,
     agedFromMs: row.aged_from,
     runsAlone: row.runs_alone,

@@ -23,7 +23,7 @@ import { recordCancelExecution } from "#store/facts.ts";
 import { tasksByIds } from "#store/task-views.ts";
 import { enqueue } from "#store/tasks.ts";
 import { transitionsOf } from "#store/transitions.ts";
-import { pagesOf } from "../cursor.ts";
+import { pagesOf, positionAfter, positionOf, TIMED } from "../cursor.ts";
 import { attempt, executionSummary, taskSummary, transition } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 import type { TaskRoutesContext } from "./tasks.ts";
@@ -47,17 +47,17 @@ function readRoutes({ db }: TaskRoutesContext): Route[] {
       query: ExecutionListQuery,
       answers: { 200: ExecutionList },
       async handle({ query }) {
-        const pages = pagesOf("executions", query);
+        const pages = pagesOf("executions", query, TIMED);
         const rows = await listExecutions(db, {
           status: query.status,
           workflowType: query.workflow_type,
           parentExecutionId: query.parent_execution_id,
           from: query.from,
           to: query.to,
-          before: pages.after(),
+          before: positionAfter(pages),
           limit: query.limit,
         });
-        const next_cursor = pages.next(rows, (row) => row.executionId);
+        const next_cursor = pages.next(rows, positionOf);
         return { status: 200, body: { executions: rows.map(executionSummary), next_cursor } };
       },
     }),
@@ -80,7 +80,7 @@ async function existing(db: Database, executionId: string): Promise<ExecutionDet
   throw new Problem(
     "not_found",
     `there is no execution ${executionId}`,
-    "List them with GET /api/v1/executions.",
+    `List them with GET /api/v1/executions; one that ended long ago: GET /api/v1/archives/rows?type=executions&id=${executionId}`,
   );
 }
 

@@ -18,7 +18,7 @@ import { recordTaskRequest } from "#store/facts.ts";
 import type { Recorder } from "#store/recorder.ts";
 import { listTasks, type TaskDetail, taskById } from "#store/task-views.ts";
 import { accepted, enqueue } from "#store/tasks.ts";
-import { pagesOf } from "../cursor.ts";
+import { pagesOf, positionAfter, positionOf, TIMED } from "../cursor.ts";
 import { explainTask } from "../explain.ts";
 import { taskError, taskSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
@@ -103,17 +103,17 @@ function readRoutes({ db }: TaskRoutesContext): Route[] {
       query: TaskListQuery,
       answers: { 200: TaskList },
       async handle({ query }) {
-        const pages = pagesOf("tasks", query);
+        const pages = pagesOf("tasks", query, TIMED);
         const rows = await listTasks(db, {
           status: query.status,
           workflowType: query.workflow_type,
           contentType: query.content_type,
           from: query.from,
           to: query.to,
-          before: pages.after(),
+          before: positionAfter(pages),
           limit: query.limit,
         });
-        const next_cursor = pages.next(rows, (row) => row.taskId);
+        const next_cursor = pages.next(rows, positionOf);
         return { status: 200, body: { tasks: rows.map(taskSummary), next_cursor } };
       },
     }),
@@ -147,7 +147,11 @@ function readRoutes({ db }: TaskRoutesContext): Route[] {
 async function existing(db: Database, taskId: string): Promise<TaskDetail> {
   const task = await taskById(db, taskId);
   if (task) return task;
-  throw new Problem("not_found", `there is no task ${taskId}`, "List them with GET /api/v1/tasks.");
+  throw new Problem(
+    "not_found",
+    `there is no task ${taskId}`,
+    `List them with GET /api/v1/tasks; one that ended long ago is found by GET /api/v1/archives/rows?id=${taskId}`,
+  );
 }
 
 const WAITING: ReadonlySet<string> = new Set(["queued", "scheduled", "retrying"]);
