@@ -3,8 +3,8 @@ import type { HoldReason, Policy } from "@master-orchestrator/contract";
 import { largestBatch } from "./adapt.ts";
 import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
-import { ORCHESTRATOR } from "./ledger.ts";
 import { byRank, score } from "./rank.ts";
+import { ORCHESTRATOR } from "./recovery-steps.ts";
 import { charge, laneName, lanesAhead, lifts, moveOn, openShares, type Shares, weightOf } from "./share.ts";
 import type { LaneView, Recovery, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
 

@@ -4,6 +4,7 @@
  */
 import type { Advance } from "./decision.ts";
 import { failedOf, failedShare, NO_OUTCOMES, type Outcomes } from "./health.ts";
+import { verdictOn } from "./outcomes.ts";
 import {
   changeRecovery,
   closeRecovery,
@@ -14,8 +15,7 @@ import {
   switchWorkflow,
   wasClosed,
   windowMs,
-} from "./ledger.ts";
-import { verdictOn } from "./outcomes.ts";
+} from "./recovery-steps.ts";
 import type { Recovery, Snapshot } from "./snapshot.ts";
 
 export interface BreakerContext {

@@ -21,8 +21,8 @@ import { type Chance, forSeeds } from "#test/chance.ts";
 import { aWorld, isLive, type World } from "#test/world.ts";
 import type { Decision, RecoveryStep } from "./decision.ts";
 import { type Health, NEUTRAL_HEALTH } from "./health.ts";
-import { ORCHESTRATOR } from "./ledger.ts";
 import { plan } from "./plan.ts";
+import { ORCHESTRATOR } from "./recovery-steps.ts";
 import type { Recovery, Snapshot, WorkflowView } from "./snapshot.ts";
 
 const of = <K extends Decision["kind"]>(decisions: readonly Decision[], kind: K) =>

@@ -5,6 +5,7 @@
 import { type BreakerContext, stepBreakers } from "./breaker.ts";
 import type { Advance, Decision, RecoveryStep, SwitchWorkflow } from "./decision.ts";
 import { isWorking } from "./folding.ts";
+import { countOutcomes, withCounted } from "./outcomes.ts";
 import {
   changeRecovery,
   closeRecovery,
@@ -15,8 +16,7 @@ import {
   openRecovery,
   switchWorkflow,
   wasClosed,
-} from "./ledger.ts";
-import { countOutcomes, withCounted } from "./outcomes.ts";
+} from "./recovery-steps.ts";
 import { stepReduction } from "./reduction.ts";
 import type { Recovery, Run, Snapshot, WorkflowView } from "./snapshot.ts";
 

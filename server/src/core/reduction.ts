@@ -10,7 +10,7 @@ import {
   openRecovery,
   wasClosed,
   windowMs,
-} from "./ledger.ts";
+} from "./recovery-steps.ts";
 
 /** One thing that is too much, as a part of what is allowed: trouble from 1 on, calm below a half. */
 interface Strain {

@@ -2,7 +2,7 @@
 import type { Policy } from "@master-orchestrator/contract";
 import type { CountOutcomes, RecoveryStep } from "#core/decision.ts";
 import { NEUTRAL_HEALTH, type Outcomes } from "#core/health.ts";
-import { nameOf, windowMs } from "#core/ledger.ts";
+import { nameOf, windowMs } from "#core/recovery-steps.ts";
 import type { Recovery, Snapshot } from "#core/snapshot.ts";
 
 const SLICE_MS = 15_000;

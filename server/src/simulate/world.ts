@@ -4,8 +4,8 @@
  */
 import type { Policy } from "@master-orchestrator/contract";
 import type { Decision } from "#core/decision.ts";
-import { nameOf } from "#core/ledger.ts";
 import { plan } from "#core/plan.ts";
+import { nameOf } from "#core/recovery-steps.ts";
 import { nextSlotMs } from "#core/schedule.ts";
 import type { Adaptation, Fact, Recovery, Run, Snapshot, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import { applyDecisions, enqueue } from "./apply.ts";

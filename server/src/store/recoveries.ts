@@ -1,7 +1,7 @@
 /** The rows of recoveries: what a plan opened, changed and closed, and how people see it. Decides nothing. */
 import { v7 as uuidv7 } from "uuid";
 import type { RecoveryStep, SwitchWorkflow } from "#core/decision.ts";
-import { ORCHESTRATOR } from "#core/ledger.ts";
+import { ORCHESTRATOR } from "#core/recovery-steps.ts";
 import type { Recovery } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
 import type { TransitionRow } from "./transitions.ts";
