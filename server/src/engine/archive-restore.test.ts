@@ -142,7 +142,8 @@ describe("looking into the archive", () => {
     assert.deepEqual(await ids({ type: "transitions", id: store.completed, status: "running" }), [
       store.completed,
     ]);
-    assert.equal((await find(store, { type: "transitions", id: "orchestrator" })).rows.length, 2);
+    const ofHouse = { type: "transitions", id: "orchestrator" };
+    assert.equal((await find(store, { ...ofHouse, status: "paused" })).rows.length, 1);
     assert.equal((await find(store, { type: "errors" })).rows.length, 1);
   });
 

@@ -41,12 +41,12 @@ const types = {
 };
 
 /**
- * A transaction's statement may run for 30 s, and one left idle for 1 s loses its connection: a replica that
- * hangs loses the orchestrator's row with it, soon enough for another to decide within 2 s. Set per transaction,
- * not per session, so that a pooling proxy in between changes nothing.
+ * A transaction's statement may run for 30 s, and one left idle for 5 s loses its connection, with whatever it holds;
+ * a cycle, which holds what others wait for, asks for less. Set per transaction, not per session, so that a pooling
+ * proxy in between changes nothing.
  */
 const BEGIN =
-  "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '1s'";
+  "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '5s'";
 
 /** Connects lazily; at most `maxConnections`; a free one is waited for 10 s. */
 export function openDatabase(options: {

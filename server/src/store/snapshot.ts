@@ -39,8 +39,9 @@ export interface LockedOrchestrator {
 /**
  * Takes the row that makes its holder the one who decides, and then the time. A cycle moves few rows of tables
  * that may be large or new, each found by its key; with the statistics of a moment ago the planner would rather
- * read and hash whole tables, so for this transaction it may not. And a long answer that nobody takes in for a second
- * (the replica hangs, or its network is silent) ends the connection as idleness does; a server on Linux can tell.
+ * read and hash whole tables, so for this transaction it may not. A replica that hangs loses the row soon enough for
+ * another to decide within 2 s: idle for 1.5 s it loses the connection, and so when nobody takes in a long answer for
+ * a second, which a server on Linux can tell.
  */
 export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrator> {
   const { rows } = await tx.query(
@@ -48,6 +49,7 @@ export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrato
                        from orchestrator for update)
      select locked.*, orchestrator_now() as now,
             set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+            set_config('idle_in_transaction_session_timeout', '1500ms', true),
             set_config('tcp_user_timeout', case when version() like '%linux%' then '1s' else '0' end, true) from locked`,
   );
   const row = rows[0] as Row;
