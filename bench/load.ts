@@ -131,7 +131,7 @@ export async function enqueueAtRate(load: {
     if (load.until(elapsedMs)) break;
     const due = Math.floor((elapsedMs / 1000) * load.rate);
     const bases = load.bases();
-    for (; asked < due; asked++) {
+    for (; asked < due && open.size < MAX_WAITING_REQUESTS; asked++) {
       const base = bases[asked % bases.length] as string;
       const task = { workflow_type: "stub", payload: { n: asked } };
       const sending = call(base, "POST", "/api/v1/tasks", task).catch((error) => {
@@ -141,7 +141,7 @@ export async function enqueueAtRate(load: {
       open.add(sending);
       sending.finally(() => open.delete(sending)).catch(() => {});
     }
-    if (open.size > MAX_WAITING_REQUESTS) await Promise.race(open);
+    if (open.size >= MAX_WAITING_REQUESTS) await Promise.race(open);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await Promise.all(open);
