@@ -63,6 +63,8 @@ describe("a replayed execution", () => {
   it("of the orchestrator has none", () => {
     const execution = replayExecution(events("IDLE", "ANALYZING", "DISPATCHING", "MONITORING"));
     assert.deepEqual(execution, { status: "MONITORING", createdAtMs: 0, completedAtMs: null, attempts: 0 });
+    const recovering = replayExecution(events("IDLE", "ANALYZING", "ERROR_RECOVERY", "DISPATCHING"));
+    assert.equal(recovering.attempts, 0, "nor when it repairs something first");
   });
 
   it("with a gap between its events cannot be", () => {

@@ -68,6 +68,8 @@ function taskAfter(task: ReplayedTask, event: Event): ReplayedTask {
 export function replayExecution(events: readonly Event[]): ReplayedExecution {
   const [first, ...later] = events;
   if (!first) throw new Error("nothing to replay");
+  // A cycle comes to DISPATCHING too, by way of ERROR_RECOVERY as well, but posts nothing itself.
+  const isCycle = events.some((event) => event.to === "ANALYZING");
   let execution: ReplayedExecution = {
     status: first.to as ExecutionStatus,
     createdAtMs: first.atMs,
@@ -77,8 +79,7 @@ export function replayExecution(events: readonly Event[]): ReplayedExecution {
   for (const event of later) {
     refuseGap(execution.status, event);
     const status = event.to as ExecutionStatus;
-    // A cycle comes to DISPATCHING from ANALYZING: it posts nothing itself.
-    const posted = status === "DISPATCHING" && event.from !== "ANALYZING";
+    const posted = status === "DISPATCHING" && !isCycle;
     execution = {
       ...execution,
       status,
