@@ -70,19 +70,22 @@ export async function aheadOfNew(
   priorities: readonly number[],
   ageing: Policy["ageing"],
 ): Promise<Map<string, Map<number, number>>> {
+  // One pass over the index of waiting tasks, with a count for each priority asked for.
+  const counts = priorities.map(
+    (_, i) =>
+      `count(*) filter (where priority >= ($1::int[])[${i + 1}]
+           or aged_from <= moment.now - make_interval(secs => (($1::int[])[${i + 1}] - priority) * 600 / (1 + $2::float8)))::int`,
+  );
   const { rows } = await db.query(
     `with moment as materialized (select orchestrator_now() as now)
-     select t.workflow_type, t.content_type, asked.priority, count(*)::int as ahead
-       from tasks t cross join moment cross join unnest($1::int[]) as asked (priority)
-      where t.status = 'queued' and (t.priority >= asked.priority
-             or t.aged_from <= moment.now - make_interval(secs => (asked.priority - t.priority) * 600 / (1 + $2::float8)))
-      group by t.workflow_type, t.content_type, asked.priority`,
+     select workflow_type, content_type, array[${counts.join(", ")}] as ahead
+       from tasks cross join moment where status = 'queued' group by workflow_type, content_type`,
     [priorities, ageing.boost_per_minute],
   );
-  const lanes = new Map<string, Map<number, number>>();
-  for (const row of rows) {
-    const name = `${row.workflow_type}/${row.content_type}`;
-    lanes.set(name, (lanes.get(name) ?? new Map()).set(row.priority, row.ahead));
-  }
-  return lanes;
+  return new Map(
+    rows.map((row) => [
+      `${row.workflow_type}/${row.content_type}`,
+      new Map(priorities.map((priority, i) => [priority, row.ahead[i] as number])),
+    ]),
+  );
 }

@@ -176,6 +176,8 @@ export async function taskErrors(db: Queryable, taskIds: readonly string[]): Pro
   }));
 }
 
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
 export interface Ranked {
   score: number;
   /** 1 is next in its lane. */
@@ -192,27 +194,29 @@ export async function rankOf(
   ageing: Policy["ageing"],
 ): Promise<Ranked> {
   const levels = Array.from({ length: 101 }, (_, priority) => priority);
+  // On its own level the older go first, and of equals the smaller id; on others up to a moment, whatever the id.
   const moments = (until: typeof aheadUntil) =>
-    levels.map((priority) => new Date(until(task, priority, nowMs, ageing)));
+    levels.map((priority) =>
+      priority === task.priority ? task.agedFromMs : until(task, priority, nowMs, ageing),
+    );
+  const everUntil: typeof aheadUntil = (...of) => Math.max(aheadUntil(...of), everAheadUntil(...of));
   const { rows } = await db.query(
     `select coalesce(sum(ahead), 0)::int as ahead, coalesce(sum(ever), 0)::int as ever
-       from unnest($1::int[], $2::timestamptz[], $8::timestamptz[]) as level (priority, ahead_until, ever_until)
+       from unnest($3::int[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])
+              as level (priority, ahead_until, ever_until, before_id)
       cross join lateral (
-        select count(*) filter (where level.priority = $5 or t.aged_from <= level.ahead_until) as ahead, count(*) as ever
+        select count(*) filter (where (t.aged_from, t.task_id) < (level.ahead_until, level.before_id)) as ahead,
+               count(*) as ever
           from tasks t
-         where t.status = 'queued' and t.workflow_type = $3 and t.content_type = $4
-           and t.priority = level.priority and t.task_id <> $6
-           and (case when level.priority = $5 then (t.aged_from, t.task_id) < ($7::timestamptz, $6::uuid)
-                     else t.aged_from <= greatest(level.ahead_until, level.ever_until) end)) counted`,
+         where t.status = 'queued' and t.workflow_type = $1 and t.content_type = $2
+           and t.priority = level.priority and (t.aged_from, t.task_id) < (level.ever_until, level.before_id)) counted`,
     [
-      levels,
-      moments(aheadUntil),
       task.workflowType,
       task.contentType,
-      task.priority,
-      task.taskId,
-      new Date(task.agedFromMs),
-      moments(everAheadUntil),
+      levels,
+      moments(aheadUntil).map((ms) => new Date(ms)),
+      moments(everUntil).map((ms) => new Date(ms)),
+      levels.map((priority) => (priority === task.priority ? task.taskId : LAST_ID)),
     ],
   );
   const { ahead, ever } = rows[0] as { ahead: number; ever: number };
