@@ -133,7 +133,7 @@ const WRONG: [line: string[], code: number, says: RegExp][] = [
     1,
     /unknown.json: \/concurency: unknown field "concurency"; did you mean "concurrency"\?/,
   ],
-  [["--policy", "negative.json"], 1, /negative.json: \/lanes\/a\/b\/weight: .*>=0/],
+  [["--policy", "negative.json"], 1, /negative.json: \/lanes\/a\/b\/weight: -1 is too small/],
   [["--policy", "list.json"], 1, /list.json does not hold a JSON object/],
   [
     ["--workflows", "settings.json"],
