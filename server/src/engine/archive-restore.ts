@@ -58,6 +58,8 @@ export async function restoreArchive(
   archiveId: string,
   keepDays: number,
 ): Promise<ArchiveRow> {
+  // One that is not there need not wait for anybody.
+  await existing(context, archiveId);
   return await inTurn(context, undefined, async ({ place, fence }) => {
     const archive = await existing(context, archiveId);
     if (archive.state === "restored") return archive;
