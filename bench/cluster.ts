@@ -1,4 +1,5 @@
 /** A PostgreSQL of the bench's own: embedded, in a temporary directory, with the settings that the service uses. */
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,11 +11,23 @@ export async function withCluster<T>(
 ): Promise<T> {
   const dataDir = await mkdtemp(join(tmpdir(), "bench-"));
   const server = await startEmbedded({ dataDir, settings, log: () => {} });
+  // A run that is broken off takes its server along.
+  process.once("exit", () => endPostmaster(dataDir));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
   try {
     return await work(server.url);
   } finally {
     await server.stop();
     await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+function endPostmaster(dataDir: string): void {
+  try {
+    const pid = readFileSync(join(dataDir, "postgres", "postmaster.pid"), "utf8").split("\n")[0];
+    process.kill(Number(pid), "SIGQUIT");
+  } catch {
+    // It has stopped by itself.
   }
 }
 

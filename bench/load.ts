@@ -70,6 +70,7 @@ export async function startService(databaseUrl: string, env: NodeJS.ProcessEnv =
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  process.once("exit", () => child.kill("SIGKILL"));
   let output = "";
   const ended = once(child, "close").then(() => rm(dataDir, { recursive: true, force: true }));
   await new Promise<void>((resolve, reject) => {

@@ -9,8 +9,8 @@ const RETRY_AFTER_ERROR_MS = 500;
 /** The longest that a tick sets out before its boundary; for so long at most no other cycle runs. */
 export const MAX_LEAD_MS = 500;
 const MIN_LEAD_MS = 25;
-/** How much of the longest wake-up counts after one more: a slow minute is forgotten within seconds of work. */
-const FADES_TO = 0.98;
+/** How much of the longest wake-up counts after one more: a slow moment is forgotten within a minute of work. */
+const FADES_TO = 0.995;
 /** Between two cycles that follow each other: one cycle over what gathers costs far less than two. */
 const GATHER_MS = 15;
 
