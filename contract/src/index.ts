@@ -10,6 +10,7 @@ export * from "./policy.ts";
 export * from "./primitives.ts";
 export * from "./problem.ts";
 export * from "./recovery.ts";
+export * from "./resources.ts";
 export * from "./task.ts";
 export * from "./topic.ts";
 export * from "./validate.ts";

@@ -13,10 +13,40 @@ export const LaneName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}\/[a-z0-9][a-z0-9_-]{0,62}$/, "must be workflow_type/content_type");
 
+const ModelName = z.string().min(1).max(200);
+const Tokens = z.int().min(0).max(1_000_000_000);
+
 const Price = z.strictObject({
   input_usd_per_million: Amount,
   output_usd_per_million: Amount,
   cached_input_usd_per_million: Amount.optional(),
+  max_output_tokens: Tokens.optional().meta({
+    description: "What a call that names no bound may produce; 32,768 unless told",
+  }),
+  max_input_tokens: Tokens.optional().meta({
+    description: "What a call that refers to something outside of its body may read; 1,048,576 unless told",
+  }),
+});
+
+/** Limits of a provider, or of one of its models; what is left out is not limited. */
+const Limits = z.strictObject({
+  requests_per_minute: Count.optional(),
+  requests_per_day: Count.optional(),
+  input_tokens_per_minute: Tokens.optional(),
+  output_tokens_per_minute: Tokens.optional(),
+  concurrency: Count.optional(),
+});
+
+const Caps = z.record(z.string().min(1).max(200), Usd.nullable()).default({});
+
+const Fallback = z.strictObject({
+  model: ModelName.meta({ description: "The model that was asked for" }),
+  to: ModelName,
+  provider: z.enum(["openai", "gemini"]).optional().meta({
+    description:
+      "Where `to` is; the asked model's own provider unless told. Calls of OpenAI's form may go to gemini, not the other way",
+  }),
+  when: z.enum(["budget_pace", "provider_down"]),
 });
 
 /**
@@ -81,7 +111,7 @@ export const Policy = z
     providers: z
       .record(
         z.string().regex(/^[a-z][a-z0-9_.-]{0,62}$/),
-        z.strictObject({ requests_per_minute: Count.optional() }),
+        Limits.extend({ models: z.record(ModelName, Limits).optional() }),
       )
       .default({ gemini: { requests_per_minute: 60 }, openai: { requests_per_minute: 50 } }),
     budget: z
@@ -89,6 +119,10 @@ export const Policy = z
         daily_usd: Usd.default(500),
         slow_down_at: Share.default(0.8),
         critical_only_at: Share.default(0.9),
+        caps: z
+          .strictObject({ providers: Caps, workflows: Caps, content_types: Caps })
+          .prefault({})
+          .meta({ description: "Dollars of a UTC day, besides daily_usd; null takes a cap away" }),
       })
       .prefault({}),
     database: z.strictObject({ max_connections: z.int().min(2).max(1000).default(15) }).prefault({}),
@@ -101,7 +135,22 @@ export const Policy = z
       .prefault({}),
     recovery: RecoveryPolicy,
     adapt: Adapt.prefault({}),
-    prices: z.record(z.string().min(1).max(200), Price).default({}),
+    prices: z.record(ModelName, Price).default({}),
+    gateway: z
+      .strictObject({
+        hold_seconds: z
+          .number()
+          .min(0)
+          .max(300)
+          .default(30)
+          .meta({ description: "How long a call is held open for a permit" }),
+      })
+      .prefault({}),
+    fallbacks: z
+      .array(Fallback)
+      .max(100)
+      .default([])
+      .meta({ description: "Which model is called instead of which, and when; the first that fits" }),
   })
   .meta({ id: "Policy" });
 export type Policy = z.infer<typeof Policy>;

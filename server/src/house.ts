@@ -14,12 +14,16 @@ import { type Loop, MAX_LEAD_MS, startLoop } from "#engine/loop.ts";
 import { startPresence } from "#engine/presence.ts";
 import { readExecutionToken } from "#engine/tokens.ts";
 import { ensureAdminKey, ensurePolicy } from "#first-start.ts";
+import { createGateway } from "#gateway/gateway.ts";
+import { createGovernor, type Governor } from "#gateway/governor.ts";
+import { startSweep } from "#gateway/sweep.ts";
 import { type Authenticator, createAuthenticator } from "#http/auth.ts";
 import type { Route } from "#http/route.ts";
 import { apiKeyRoutes } from "#http/routes/api-keys.ts";
 import { archiveRoutes } from "#http/routes/archives.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
+import { budgetRoutes } from "#http/routes/budget.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
@@ -30,6 +34,7 @@ import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
 import { recoveryRoutes } from "#http/routes/recoveries.ts";
+import { resourceRoutes } from "#http/routes/resources.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
 import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
@@ -40,7 +45,6 @@ import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/c
 import { findApiKey } from "#store/api-keys.ts";
 import { lastTick } from "#store/cycles.ts";
 import { awaitDatabase, type Database, openDatabase, ping } from "#store/database.ts";
-import { attemptVerdict } from "#store/facts.ts";
 import { migrate } from "#store/migrate.ts";
 import { ensureOrchestrator } from "#store/orchestrator.ts";
 import { type Outbox, openOutbox } from "#store/outbox.ts";
@@ -90,8 +94,9 @@ interface Foundation {
   generatedAdminKey: string | null;
   authenticator: Authenticator;
   builtIns: BuiltIn[];
+  governor: Governor;
   /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
-  late: { loop?: Loop; stopping?: boolean };
+  late: { loop?: Loop; replicaId?: string; stopping?: boolean };
 }
 
 /** Opens the database, brings its schema up to date, and starts everything that serves and decides. */
@@ -161,7 +166,8 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
     const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
     const builtIns = await openBuiltIns({ db, config, tokenSecret, log });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
-    const made = { db, outbox, outbound, tokenSecret, generatedAdminKey, authenticator, builtIns };
+    const governor = createGovernor({ db, clock, log });
+    const made = { db, outbox, outbound, tokenSecret, generatedAdminKey, authenticator, builtIns, governor };
     return { options, clock, ...made, late: {} };
   } catch (error) {
     await db.close();
@@ -180,11 +186,13 @@ async function startEngine(
   foundation: Foundation,
   { url, publicUrl }: { url: string; publicUrl: string },
 ): Promise<{ loop: Loop; stop(): Promise<void> }> {
-  const { db, clock, outbox, outbound, tokenSecret, builtIns, late } = foundation;
+  const { db, clock, outbox, outbound, tokenSecret, builtIns, governor, late } = foundation;
   const { config, log } = foundation.options;
   const onError = (what: string) => (error: unknown) => log.error(what, { error });
   const presence = await startPresence({ db, clock, onError: onError("The replica was not announced") });
   const { replicaId } = presence;
+  late.replicaId = replicaId;
+  const sweep = startSweep({ db, clock, governor, log, onError: onError("The ledger was not swept") });
   const dispatcher = startDispatcher({
     db,
     outbox,
@@ -226,6 +234,7 @@ async function startEngine(
       await loop.stop();
       await Promise.all(builtIns.map((builtIn) => drain(builtIn, clock)));
       await dispatcher.stop(DRAIN_WITHIN_MS);
+      await sweep.stop();
       await presence.stop();
     },
   };
@@ -241,7 +250,7 @@ async function drain({ workflow }: BuiltIn, clock: Clock): Promise<void> {
 }
 
 function buildRoutes(foundation: Foundation): Route[] {
-  const { db, clock, outbound, authenticator, builtIns, late } = foundation;
+  const { db, clock, outbound, authenticator, builtIns, governor, late } = foundation;
   const { config, log } = foundation.options;
   const loop = () => {
     if (late.stopping) {
@@ -272,11 +281,15 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...topicRoutes({ db }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
     ...gatewayRoutes({
-      config,
-      outbound,
+      gateway: createGateway({
+        ...{ db, governor, outbound, clock, log },
+        providers: { openai: config.openai, gemini: config.gemini },
+        replicaId: () => late.replicaId ?? null,
+      }),
       identify: authenticator.identify,
-      isOpen: async (executionId, attempt) => (await attemptVerdict(db, executionId, attempt)) === "recorded",
     }),
+    ...resourceRoutes({ db }),
+    ...budgetRoutes({ db, governor, clock }),
     ...doctorRoutes({ db, config }),
     ...archiveRoutes({ db, dataDir: config.dataDir }),
     ...articleRoutes({ db }),

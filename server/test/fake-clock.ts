@@ -64,6 +64,7 @@ export function fakeClock(moveDatabase: (ms: number) => Promise<void>, startMs =
 
   return {
     nowMs: () => nowMs,
+    monotonicMs: () => nowMs,
     at,
     gather: async () => {},
     async advance(ms) {
@@ -83,7 +84,7 @@ export function fakeClock(moveDatabase: (ms: number) => Promise<void>, startMs =
       await quiet();
     },
     pending: () => timers.size,
-    forHouse: () => houseClock({ nowMs: () => nowMs, at, gather: async () => {} }),
+    forHouse: () => houseClock({ nowMs: () => nowMs, monotonicMs: () => nowMs, at, gather: async () => {} }),
   };
 }
 
@@ -92,6 +93,7 @@ function houseClock(clock: Clock): HouseClock {
   let expired = false;
   return {
     nowMs: clock.nowMs,
+    monotonicMs: clock.monotonicMs,
     gather: clock.gather,
     at(atMs, action) {
       if (expired) {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addArchive } from "./archive.ts";
+import { addBudget } from "./budget.ts";
 import { addControl } from "./control.ts";
 import { addDeadLetters } from "./dead-letters.ts";
 import { addDoctor } from "./doctor.ts";
@@ -29,6 +30,7 @@ const GROUPS = [
   addControl,
   addDeadLetters,
   addRecoveries,
+  addBudget,
   addPolicy,
   addWorkflows,
   addKeys,

@@ -6,6 +6,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export interface Clock {
   /** Epoch milliseconds. */
   nowMs(): number;
+  /** Milliseconds from some moment on, by a measure that nobody can set. */
+  monotonicMs(): number;
   /**
    * Calls `action` once, when as much time has passed as `atMs` lies ahead now: a wall's clock that is set
    * forward or back in between changes nothing. Returns the way to take it back.
@@ -17,6 +19,7 @@ export interface Clock {
 
 export const wallClock: Clock = {
   nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
   at(atMs, action) {
     const dueMs = performance.now() + (atMs - Date.now());
     let timer: NodeJS.Timeout;

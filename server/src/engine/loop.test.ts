@@ -35,6 +35,7 @@ class Site {
     this.loop = startLoop({
       clock: {
         nowMs: () => this.time.nowMs() + this.localStepMs,
+        monotonicMs: this.time.monotonicMs,
         // As the wall clock's: a deadline is counted in time that passes.
         at: (atMs, action) => this.time.at(atMs - this.localStepMs, action),
         gather: this.time.gather,

@@ -1,25 +1,36 @@
-/** Passes a sub-workflow's AI call on to its provider, unchanged, with the provider's own key. Keeps nothing. */
+/** Sends a call to its provider with the provider's own key, and hands the answer on as it comes. Keeps nothing. */
 import type { Readable } from "node:stream";
 import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
-import { keyHeader, type ProviderName, type ProviderSettings, type Refusal } from "./providers.ts";
+import { keyHeader, type ProviderName, type ProviderSettings, type Refusal, refusal } from "./providers.ts";
 
 export interface ProviderCall {
   provider: ProviderName;
   method: "GET" | "POST";
   /** Behind the provider's base, with a leading slash, without a key in the query. */
   path: string;
-  contentType: string | null;
-  accept: string | null;
+  /** The key goes where OpenAI's clients put it, whoever the provider is. */
+  bearer: boolean;
+  /** Of the caller's headers those that are the provider's business. */
+  headers: Readonly<Record<string, string>>;
   body: Uint8Array;
-  /** Aborts when the caller is gone. */
   signal: AbortSignal;
+  /** Asked before the first byte is written. */
+  mayBegin(): boolean;
 }
 
 export interface ProviderAnswer {
   status: number;
   headers: Record<string, string>;
   body: Readable;
+}
+
+/** Why there is no answer, and whether the provider may have got the call. */
+export interface NoAnswer {
+  refusal: Refusal;
+  maybeReceived: boolean;
+  /** It was not sent because its permit had become too old. */
+  tooLate: boolean;
 }
 
 /** Headers of an answer that belong to one hop, or that name the provider's account. */
@@ -37,38 +48,35 @@ const NOT_PASSED_ON = new Set([
 /** The provider's answer as it comes, or the reason why there is none. */
 export async function forward(
   outbound: Outbound,
-  settings: ProviderSettings,
+  settings: ProviderSettings & { apiKey: string },
   call: ProviderCall,
-): Promise<ProviderAnswer | Refusal> {
-  if (settings.apiKey === null) {
-    return {
-      status: 503,
-      code: "provider_off",
-      message: `the provider ${call.provider} is off`,
-      hint: `Set ${call.provider.toUpperCase()}_API_KEY and start the service again`,
-    };
-  }
+): Promise<ProviderAnswer | NoAnswer> {
   try {
     const answer = await outbound.stream(call.method, settings.baseUrl + call.path, {
       headers: {
-        ...keyHeader(call.provider, settings.apiKey),
-        ...(call.contentType === null ? {} : { "content-type": call.contentType }),
-        accept: call.accept ?? "*/*",
+        ...call.headers,
+        ...keyHeader(call.bearer ? "openai" : call.provider, settings.apiKey),
         "accept-encoding": "identity",
         "user-agent": "master-orchestrator",
       },
       ...(call.method === "POST" ? { body: call.body } : {}),
       signal: call.signal,
+      mayBegin: call.mayBegin,
     });
     const headers = Object.entries(answer.headers).filter(([name]) => !NOT_PASSED_ON.has(name));
     return { status: answer.status, headers: Object.fromEntries(headers), body: answer.body };
   } catch (error) {
     if (!(error instanceof OutboundFailure)) throw error;
+    const timedOut = error.kind === "timeout";
     return {
-      status: 502,
-      code: "provider_unreachable",
-      message: `the provider ${call.provider} did not answer: ${error.message}`,
-      hint: "Try again; see the provider's status page",
+      refusal: refusal(
+        timedOut ? 504 : 502,
+        timedOut ? "provider_timeout" : "provider_unreachable",
+        `the provider ${call.provider} did not answer: ${error.message}`,
+        "Try again; see the provider's status page",
+      ),
+      maybeReceived: error.maybeReceived,
+      tooLate: error.kind === "too_late",
     };
   }
 }

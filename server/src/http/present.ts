@@ -11,6 +11,13 @@ export function time(atMs: number | null): string | null {
   return atMs === null ? null : new Date(atMs).toISOString();
 }
 
+/** Millionths of a dollar as dollars. */
+export function usd(micros: number): number;
+export function usd(micros: number | null): number | null;
+export function usd(micros: number | null): number | null {
+  return micros === null ? null : micros / 1e6;
+}
+
 export function taskSummary(row: TaskSummaryRow): TaskSummary {
   return {
     task_id: row.taskId,

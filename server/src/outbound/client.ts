@@ -34,6 +34,11 @@ export interface OutboundRequest {
   own?: boolean;
 }
 
+export interface OutboundStreamRequest extends Pick<OutboundRequest, "headers" | "body" | "signal"> {
+  /** Asked when the connection is there, before the first byte is written; false: not sent, a failure `too_late`. */
+  mayBegin?(): boolean;
+}
+
 export interface OutboundResponse {
   status: number;
   /** Names in lower case; several values joined by commas. */
@@ -59,11 +64,7 @@ export interface Outbound {
    * Sends once and hands the answer on as it comes, of any size and however long it takes: for AI providers, whose
    * addresses are the operator's own settings and are not guarded. Throws OutboundFailure before the first byte.
    */
-  stream(
-    method: "GET" | "POST",
-    url: string,
-    request: Pick<OutboundRequest, "headers" | "body" | "signal">,
-  ): Promise<OutboundStream>;
+  stream(method: "GET" | "POST", url: string, request: OutboundStreamRequest): Promise<OutboundStream>;
   /** At registration. Throws Problem `outbound_refused` for a literal address that may never be called. */
   check(url: string): void;
   /** Closes idle connections and cuts open requests. */
@@ -121,11 +122,12 @@ export function createOutbound(options: OutboundOptions): Outbound {
   async function stream(
     method: "GET" | "POST",
     url: string,
-    request: Pick<OutboundRequest, "headers" | "body" | "signal">,
+    request: OutboundStreamRequest,
   ): Promise<OutboundStream> {
     const target = readTarget(url);
+    const { mayBegin } = request;
     try {
-      const response = await unguarded.request({
+      const response = await (mayBegin ? unguarded.compose(onlyIf(mayBegin)) : unguarded).request({
         origin: target.url.origin,
         path: target.url.pathname + target.url.search,
         method,
@@ -150,6 +152,19 @@ export function createOutbound(options: OutboundOptions): Outbound {
     close: async () => {
       await Promise.all([guarded.destroy(), unguarded.destroy()]);
     },
+  };
+}
+
+/** Asks once more when a request is about to be written: between its making and now a connection may have been waited for. */
+function onlyIf(mayBegin: () => boolean): Dispatcher.DispatcherComposeInterceptor {
+  return (dispatch) => (options, handler) => {
+    const start = handler.onRequestStart?.bind(handler);
+    handler.onRequestStart = (controller, context) => {
+      start?.(controller, context);
+      if (!mayBegin())
+        controller.abort(new OutboundFailure("too_late", "it was too late to send the request"));
+    };
+    return dispatch(options, handler);
   };
 }
 

@@ -1,12 +1,19 @@
 /** Owns the ways in which an outgoing request fails, told apart by what they mean for delivery. */
 
 /**
- * `refused_by_guard`, `dns` and `connect`: nothing was sent. `timeout`, `reset` and `too_large`: the receiver may
+ * `refused_by_guard`, `dns`, `connect` and `too_late`: nothing was sent. `timeout`, `reset` and `too_large`: the receiver may
  * have got the request and acted on it.
  */
-export type FailureKind = "refused_by_guard" | "dns" | "connect" | "timeout" | "reset" | "too_large";
+export type FailureKind =
+  | "refused_by_guard"
+  | "dns"
+  | "connect"
+  | "too_late"
+  | "timeout"
+  | "reset"
+  | "too_large";
 
-const NEVER_SENT: readonly FailureKind[] = ["refused_by_guard", "dns", "connect"];
+const NEVER_SENT: readonly FailureKind[] = ["refused_by_guard", "dns", "connect", "too_late"];
 
 export class OutboundFailure extends Error {
   override readonly name = "OutboundFailure";

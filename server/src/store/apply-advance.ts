@@ -2,6 +2,7 @@
 import type { Advance, Failure } from "#core/decision.ts";
 import { hasEnded } from "#core/states.ts";
 import type { Queryable } from "./database.ts";
+import { chargeCallbacks } from "./ledger.ts";
 
 interface AdvanceContext {
   nowMs: number;
@@ -17,7 +18,17 @@ export async function updateAdvanced(
   context: AdvanceContext,
 ): Promise<void> {
   if (advances.length === 0) return;
-  await Promise.all([updateAttempts(tx, advances, context.nowMs), updateExecutions(tx, advances, context)]);
+  await Promise.all([
+    updateAttempts(tx, advances, context.nowMs),
+    updateExecutions(tx, advances, context),
+    chargeCallbacks(
+      tx,
+      advances.map(({ executionId, attempt, costMicros }) => ({
+        ...{ executionId, costMicros },
+        attempt: attempt.number,
+      })),
+    ),
+  ]);
 }
 
 async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs: number): Promise<void> {

@@ -56,23 +56,24 @@ function post(house: TestHouse, path: string, headers: Record<string, string>) {
       resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() });
     });
     call.on("error", reject);
-    call.end('{"prompt":"hi"}');
+    call.end(BODY);
   });
 }
 
+const BODY = '{"model":"gpt-4o-mini","messages":[]}';
 const json = { "content-type": "application/json" };
 
 test("a call passes unchanged, with the provider's key instead of the caller's", async (t) => {
   const { house, provider } = await aHouse(t);
-  const path = "/ai/gemini/v1beta/models/m:generateContent";
+  const path = "/ai/gemini/v1beta/models/gemini-2.5-flash:generateContent";
   const answer = await post(house, `${path}?alt=sse&key=${ADMIN_KEY}`, json);
   assert.deepEqual(answer, { status: 200, body: '{"said":"hello"}' });
   const bearer = { ...json, authorization: `Bearer ${ADMIN_KEY}` };
   assert.equal((await post(house, "/ai/openai/v1/chat/completions", bearer)).status, 200);
   const [gemini, openai] = provider.seen as [Seen, Seen];
-  assert.equal(gemini.url, "/v1beta/models/m:generateContent?alt=sse");
+  assert.equal(gemini.url, "/v1beta/models/gemini-2.5-flash:generateContent?alt=sse");
   assert.equal(gemini.headers["x-goog-api-key"], "the-real-gemini-key");
-  assert.equal(gemini.body, '{"prompt":"hi"}');
+  assert.equal(gemini.body, BODY);
   assert.equal(openai.url, "/v1/chat/completions");
   assert.equal(openai.headers.authorization, "Bearer the-real-openai-key");
   assert.doesNotMatch(JSON.stringify(provider.seen), new RegExp(ADMIN_KEY));
@@ -80,8 +81,11 @@ test("a call passes unchanged, with the provider's key instead of the caller's",
 
 test("a path prefix of PUBLIC_URL changes nothing", async (t) => {
   const { house, provider } = await aHouse(t, { PUBLIC_URL: "https://o.example.org/base" });
-  await post(house, "/ai/gemini/v1beta/x", { ...json, "x-goog-api-key": ADMIN_KEY });
-  assert.equal(provider.seen[0]?.url, "/v1beta/x");
+  await post(house, "/ai/gemini/v1beta/models/gemini-2.5-flash:countTokens", {
+    ...json,
+    "x-goog-api-key": ADMIN_KEY,
+  });
+  assert.equal(provider.seen[0]?.url, "/v1beta/models/gemini-2.5-flash:countTokens");
 });
 
 test("dots in the path lead nowhere else, least of all to another host", async (t) => {
@@ -100,16 +104,22 @@ test("dots in the path lead nowhere else, least of all to another host", async (
 
 test("nobody calls without a key, and an attempt's token only while the attempt lives", async (t) => {
   const { house, provider } = await aHouse(t);
-  assert.equal((await post(house, "/ai/gemini/v1beta/x", json)).status, 401);
+  assert.equal(
+    (await post(house, "/ai/gemini/v1beta/models/gemini-2.5-flash:countTokens", json)).status,
+    401,
+  );
   const writer = house.workflow("writer");
   await house.enqueue({});
   const [run] = writer.deliveries;
   assert.ok(run);
   const { execution_id: id, authentication } = run.message;
   const token = { ...json, "x-goog-api-key": authentication.token };
-  assert.equal((await post(house, "/ai/gemini/v1beta/x", token)).status, 200);
+  assert.equal(
+    (await post(house, "/ai/gemini/v1beta/models/gemini-2.5-flash:countTokens", token)).status,
+    200,
+  );
   await house.api("POST", `/executions/${id}/cancel`);
-  const late = await post(house, "/ai/gemini/v1beta/x", token);
+  const late = await post(house, "/ai/gemini/v1beta/models/gemini-2.5-flash:countTokens", token);
   assert.equal(late.status, 401);
   assert.equal(JSON.parse(late.body).error.details[0].reason, "invalid_api_key");
   assert.equal(provider.seen.length, 1);

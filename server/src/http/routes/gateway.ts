@@ -1,22 +1,27 @@
 /** The AI gateway's doors: who calls, which provider, which path. The call itself is `gateway/`'s. */
 import { Problem } from "@master-orchestrator/contract";
-import type { Config } from "#config.ts";
-import { forward } from "#gateway/forward.ts";
-import { type ProviderName, type Refusal, refusalBody } from "#gateway/providers.ts";
-import type { Outbound } from "#outbound/client.ts";
+import type { Gateway } from "#gateway/gateway.ts";
+import { GEMINI_AS_OPENAI } from "#gateway/operations.ts";
+import { type ProviderName, type Refusal, refusal, refusalBody, refusalHeaders } from "#gateway/providers.ts";
+import type { Attribution } from "#gateway/walk.ts";
 import type { Authenticator } from "../auth.ts";
-import { type Answer, type Call, type Caller, defineRoute, type HeaderLookup, type Route } from "../route.ts";
+import {
+  type Answer,
+  actorOf,
+  type Call,
+  type Caller,
+  defineRoute,
+  type HeaderLookup,
+  type Route,
+} from "../route.ts";
 
 /** Requests with images are larger than others. */
 const MAX_CALL_BYTES = 20 * 1024 * 1024;
 const DOORS: Record<ProviderName, string> = { openai: "/ai/openai/v1", gemini: "/ai/gemini" };
 
 export interface GatewayRoutesContext {
-  config: Pick<Config, "openai" | "gemini">;
-  outbound: Outbound;
+  gateway: Gateway;
   identify: Authenticator["identify"];
-  /** Whether an attempt is still the current one of a live execution. */
-  isOpen(executionId: string, attempt: number): Promise<boolean>;
 }
 
 export function gatewayRoutes(context: GatewayRoutesContext): Route[] {
@@ -42,44 +47,60 @@ export function gatewayRoutes(context: GatewayRoutesContext): Route[] {
 }
 
 async function pass(
-  context: GatewayRoutesContext,
+  { gateway, identify }: GatewayRoutesContext,
   provider: ProviderName,
   method: "GET" | "POST",
   { headers, url, rawBody, signal }: Call,
 ): Promise<Answer> {
-  const { config, outbound } = context;
-  if (!(await mayCall(context, credentialOf(provider, headers, url)))) {
-    return refused(provider, {
-      status: 401,
-      code: "invalid_api_key",
-      message: "the gateway does not know this key",
-      hint: "Use authentication.token of the dispatch, or a worker key, in place of the provider's key",
-    });
-  }
   const path = pathBehind(DOORS[provider], url);
+  // Gemini speaks OpenAI's language as well, and its clients of that kind expect OpenAI's errors.
+  const form = path?.startsWith(`${GEMINI_AS_OPENAI}/`) ? "openai" : provider;
+  const attribution = await whoCalls(identify, credentialOf(provider, headers, url));
+  if (attribution === null) {
+    return refused(
+      form,
+      refusal(
+        401,
+        "invalid_api_key",
+        "the gateway does not know this key",
+        "Use authentication.token of the dispatch, or a worker key, in place of the provider's key",
+      ),
+    );
+  }
   if (path === null) {
-    return refused(provider, {
-      status: 404,
-      code: "not_found",
-      message: "the path leaves the gateway",
-      hint: "Send the provider's own path behind the gateway's base URL, without dots",
-    });
+    return refused(
+      form,
+      refusal(
+        404,
+        "not_found",
+        "the path leaves the gateway",
+        "Send the provider's own path behind the gateway's base URL, without dots",
+      ),
+    );
   }
   const query = new URLSearchParams(url.searchParams);
   query.delete("key");
-  const search = query.size > 0 ? `?${query}` : "";
-  const answer = await forward(outbound, config[provider], {
+  const answer = await gateway.call({
     provider,
     method,
-    path: path + search,
-    contentType: headers.get("content-type"),
-    accept: headers.get("accept"),
+    path,
+    search: query.size > 0 ? `?${query}` : "",
+    headers: passedOn(headers),
     body: rawBody,
-    signal,
+    attribution,
+    gone: signal,
   });
-  if ("code" in answer) return refused(provider, answer);
+  if ("code" in answer) return refused(form, answer);
   const type = answer.headers["content-type"] ?? "application/octet-stream";
   return { status: answer.status, headers: { ...answer.headers, "content-type": type }, body: answer.body };
+}
+
+/** Of a client's headers those that are the provider's business. */
+const PASSED_ON = ["content-type", "accept", "openai-beta", "x-client-request-id", "x-goog-api-client"];
+
+function passedOn(headers: HeaderLookup): Record<string, string> {
+  const given = PASSED_ON.map((name) => [name, headers.get(name)] as const);
+  return Object.fromEntries(given.filter((entry): entry is [(typeof entry)[0], string] => entry[1] !== null));
 }
 
 /** The key where each provider's clients put it. */
@@ -89,23 +110,31 @@ function credentialOf(provider: ProviderName, headers: HeaderLookup, url: URL): 
   return headers.get("x-goog-api-key") ?? url.searchParams.get("key") ?? bearer;
 }
 
-/** A worker key may bear `.<run id>`: whom the call is attributed to, not part of the key. */
-function withoutRun(credential: string): string {
-  return credential.startsWith("mo_") ? (credential.split(".")[0] as string) : credential;
-}
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const MOST_RUN_LETTERS = 200;
 
-/** Worker and admin keys, and the token of an attempt for as long as the attempt lives. */
-async function mayCall(
-  { identify, isOpen }: GatewayRoutesContext,
+/**
+ * Worker and admin keys, and the token of an attempt (that it is the current one is asked when the call is admitted).
+ * A worker key may bear `.<run id>`: whom the call is attributed to, not part of the key. Null: nobody we know.
+ */
+async function whoCalls(
+  identify: Authenticator["identify"],
   credential: string | null,
-): Promise<boolean> {
-  if (credential === null) return false;
-  const caller = await identify(withoutRun(credential)).catch((error): Caller => {
+): Promise<Attribution | null> {
+  if (credential === null) return null;
+  const dot = credential.startsWith("mo_") ? credential.indexOf(".") : -1;
+  const key = dot < 0 ? credential : credential.slice(0, dot);
+  const run = dot < 0 ? null : credential.slice(dot + 1, dot + 1 + MOST_RUN_LETTERS) || null;
+  const caller = await identify(key).catch((error): Caller => {
     if (error instanceof Problem) return { kind: "anonymous" };
     throw error;
   });
-  if (caller.kind === "execution") return isOpen(caller.executionId, caller.attempt);
-  return caller.kind === "key" && (caller.role === "worker" || caller.role === "admin");
+  const actor = actorOf(caller);
+  if (caller.kind === "execution") {
+    return { executionId: caller.executionId, attempt: caller.attempt, run: null, actor };
+  }
+  if (caller.kind !== "key" || (caller.role !== "worker" && caller.role !== "admin")) return null;
+  return { executionId: run !== null && UUID.test(run) ? run : null, attempt: null, run, actor };
 }
 
 /**
@@ -117,6 +146,6 @@ function pathBehind(door: string, url: URL): string | null {
   return at < 0 ? null : url.pathname.slice(at + door.length);
 }
 
-function refused(provider: ProviderName, refusal: Refusal): Answer {
-  return { status: refusal.status, body: refusalBody(provider, refusal) };
+function refused(form: ProviderName, refusal: Refusal): Answer {
+  return { status: refusal.status, headers: refusalHeaders(refusal), body: refusalBody(form, refusal) };
 }

@@ -1,0 +1,118 @@
+/** What models cost: the policy's prices first, then the price list's. A model that neither knows has no price. */
+
+import type { Policy } from "@master-orchestrator/contract";
+import { calcPrice, type ModelPrice, type Usage } from "@pydantic/genai-prices";
+import { mostOutputTokens } from "#core/models.ts";
+import { ceilingMicros, costMicros, type Rate } from "#core/price.ts";
+import type { TokenUsage } from "#core/usage.ts";
+import manifest from "../../package.json" with { type: "json" };
+
+export interface Price {
+  /** The model's name where the price was found. */
+  name: string;
+  /** e.g. `genai-prices 0.1.8`, `policy 3`. */
+  version: string;
+  /** The bounds of a call that names none. */
+  mostInput: number;
+  mostOutput: number;
+  /** Millionths of a dollar, half up; null if the usage makes no sense. */
+  cost(usage: TokenUsage): number | null;
+  /** As much as so many tokens can cost, whatever comes out; `media`: what goes in may be other than text. */
+  worst(tokens: { input: number; output: number; media: boolean }): number;
+}
+
+const LIST_VERSION = `genai-prices ${manifest.dependencies["@pydantic/genai-prices"]}`;
+/** The price list's names of the providers; others have only the policy's prices. */
+const LISTED_AS: Readonly<Record<string, string>> = { openai: "openai", gemini: "google" };
+/** The largest prompt that any model takes for which we know no window. */
+const MOST_INPUT = 1_048_576;
+const MOST_OUTPUT_OF_OWN_MODELS = 32_768;
+
+/** Null for a model without a price. Prices may depend on the time of the day. */
+export function findPrice(
+  provider: string,
+  model: string,
+  { policy, version }: { policy: Policy; version: number },
+  nowMs: number,
+): Price | null {
+  const own = Object.hasOwn(policy.prices, model) ? policy.prices[model] : undefined;
+  if (own) return ownPrice(model, own, `policy ${version}`);
+  return listedPrice(provider, model, nowMs);
+}
+
+function ownPrice(name: string, price: Policy["prices"][string], version: string): Price {
+  const input = price.input_usd_per_million;
+  const cached = price.cached_input_usd_per_million ?? input;
+  const output = price.output_usd_per_million;
+  const rates = (usage: TokenUsage): Rate[] => [
+    { tokens: usage.input - usage.cachedInput, usdPerMillion: input },
+    { tokens: usage.cachedInput, usdPerMillion: cached },
+    { tokens: usage.output, usdPerMillion: output },
+  ];
+  return {
+    name,
+    version,
+    mostInput: price.max_input_tokens ?? MOST_INPUT,
+    mostOutput: price.max_output_tokens ?? MOST_OUTPUT_OF_OWN_MODELS,
+    cost: (usage) => costMicros(rates(usage)),
+    worst: (tokens) =>
+      ceilingMicros([
+        { tokens: tokens.input, usdPerMillion: Math.max(input, cached) },
+        { tokens: tokens.output, usdPerMillion: output },
+      ]),
+  };
+}
+
+function listedPrice(provider: string, model: string, nowMs: number): Price | null {
+  const providerId = LISTED_AS[provider];
+  if (providerId === undefined) return null;
+  const options = { providerId, timestamp: new Date(nowMs) };
+  const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, model, options);
+  if (!found) return null;
+  const { model_price: prices, model: listed } = found;
+  return {
+    name: listed.id,
+    version: LIST_VERSION,
+    mostInput: listed.context_window ?? MOST_INPUT,
+    mostOutput: mostOutputTokens(listed.id, listed.context_window),
+    cost: (usage) => listedCost(usage, model, options),
+    worst: ({ input, output, media }) =>
+      ceilingMicros([
+        { tokens: input, usdPerMillion: highest(prices, media ? INPUTS : TEXT_INPUTS, input) },
+        { tokens: output, usdPerMillion: highest(prices, OUTPUTS, input) },
+      ]),
+  };
+}
+
+const TEXT_INPUTS = /^(input|cache_write|cache_read)_mtok$/;
+const INPUTS = /^(input|cache)_.*mtok$/;
+const OUTPUTS = /^output_.*mtok$/;
+
+/** The highest of a model's prices of one direction, of the tiers that so many input tokens can reach. */
+function highest(prices: ModelPrice, keys: RegExp, input: number): number {
+  const usd = Object.entries(prices)
+    .filter(([key]) => keys.test(key))
+    .flatMap(([, price]) => {
+      if (price === undefined) return [];
+      if (typeof price === "number") return [price];
+      return [price.base, ...price.tiers.filter((tier) => input > tier.start).map((tier) => tier.price)];
+    });
+  return Math.max(0, ...usd);
+}
+
+/** The price list knows which parts of a usage have prices of their own, and of which tier they are. */
+function listedCost(usage: TokenUsage, model: string, options: { providerId: string; timestamp: Date }) {
+  const parts: Usage = { input_tokens: usage.input, output_tokens: usage.output };
+  if (usage.cachedInput > 0) parts.cache_read_tokens = usage.cachedInput;
+  if (usage.cacheWrite > 0) parts.cache_write_tokens = usage.cacheWrite;
+  if (usage.audioInput > 0) parts.input_audio_tokens = usage.audioInput;
+  if (usage.audioOutput > 0) parts.output_audio_tokens = usage.audioOutput;
+  if (usage.imageOutput > 0) parts.output_image_tokens = usage.imageOutput;
+  try {
+    const price = calcPrice(parts, model, options);
+    // Its sums are binary fractions: what lies below a millionth of a millionth of a dollar is their noise.
+    return price === null ? null : Math.floor(Number((price.total_price * 1e6).toFixed(6)) + 0.5);
+  } catch {
+    return null;
+  }
+}
