@@ -45,6 +45,12 @@ export const Resources = z
         limits: z.array(LimitView),
       }),
     ),
+    database: z.object({ limit: z.int(), in_use: z.int(), open: z.int(), waiting: z.int() }).meta({
+      description: "Connections of all replicas together, as they last said, and the policy's limit",
+    }),
+    memory: z
+      .object({ limit_mb: z.number(), largest_rss_mb: z.number().nullable(), replicas: z.int() })
+      .meta({ description: "Resident memory of the largest replica; the limit is each one's" }),
   })
   .meta({ id: "Resources" });
 

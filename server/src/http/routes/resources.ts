@@ -1,10 +1,13 @@
 /** What there is and how much of it is used, over HTTP: the day's budget, the providers' limits. Changes nothing but pauses. */
-import { Resources } from "@master-orchestrator/contract";
+import { defaultPolicy, type Policy, Resources } from "@master-orchestrator/contract";
 import { z } from "zod";
 import { GRACE_MS } from "#core/governor.ts";
+import { fleetConnections, type ReplicaLoad } from "#core/health.ts";
 import type { Database } from "#store/database.ts";
 import { type BudgetState, readBudget } from "#store/ledger-views.ts";
+import { orchestratorView } from "#store/orchestrator.ts";
 import { type LimitState, type LineState, readLimits, readLine, resumeProvider } from "#store/permits.ts";
+import { currentPolicy } from "#store/policies.ts";
 import { time, usd } from "../present.ts";
 import { defineRoute, type Route } from "../route.ts";
 
@@ -19,18 +22,26 @@ export function resourceRoutes({ db }: ResourceRoutesContext): Route[] {
     defineRoute({
       method: "GET",
       path: "/api/v1/resources",
-      summary:
-        "The day's budget and the providers' limits: how much is used, and when the next permit is free",
+      summary: "The day's budget, the providers' limits, connections and memory: how much is used of each",
       tag: "Resources",
       access: ["viewer", "worker"],
       answers: { 200: Resources },
       async handle() {
-        const [budget, limits, line] = await Promise.all([
+        const [budget, limits, line, { replicas }, stored] = await Promise.all([
           readBudget(db),
           readLimits(db, GRACE_MS),
           readLine(db),
+          orchestratorView(db),
+          currentPolicy(db),
         ]);
-        return { status: 200, body: { budget: showBudget(budget), providers: showProviders(limits, line) } };
+        const policy = stored?.policy ?? defaultPolicy();
+        const body = {
+          budget: showBudget(budget),
+          providers: showProviders(limits, line),
+          database: showDatabase(replicas, policy),
+          memory: showMemory(replicas, policy),
+        };
+        return { status: 200, body };
       },
     }),
     defineRoute({
@@ -64,6 +75,17 @@ function showBudget(budget: BudgetState) {
       used_usd: usd(usedMicros),
     })),
   };
+}
+
+function showDatabase(replicas: readonly ReplicaLoad[], policy: Policy) {
+  const { inUse, open, waiting } = fleetConnections({ replicas });
+  return { limit: policy.database.max_connections, in_use: inUse, open, waiting };
+}
+
+function showMemory(replicas: readonly ReplicaLoad[], policy: Policy) {
+  const said = replicas.flatMap(({ rssMb }) => (rssMb === null ? [] : [rssMb]));
+  const largest = said.length === 0 ? null : Math.max(...said);
+  return { limit_mb: policy.memory.max_rss_mb, largest_rss_mb: largest, replicas: replicas.length };
 }
 
 function showProviders(limits: readonly LimitState[], { pauses, waiting }: LineState) {
