@@ -2,13 +2,13 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import { CONTENT_PIPELINE, contentPipeline } from "@master-orchestrator/content-pipeline";
 import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
-import type { Workflow } from "@master-orchestrator/sdk";
+import type { Workflow, WorkflowOptions } from "@master-orchestrator/sdk";
 import type { Config } from "#config.ts";
 import type { BuiltInTarget } from "#engine/dispatcher.ts";
 import type { Log } from "#log.ts";
 import { contentLibrary } from "#store/content.ts";
 import type { Database } from "#store/database.ts";
-import { seedBuiltIn } from "#store/workflows.ts";
+import { type StoredSettings, seedBuiltIn } from "#store/workflows.ts";
 
 /** The old clocks, as settings: what each built-in workflow is given when it is registered for the first time. */
 export const DEFAULT_SCHEDULES = {
@@ -24,34 +24,55 @@ export interface BuiltIn {
   signingSecret: string;
 }
 
-/** Registers the built-in workflows where they are not yet, and builds them. */
-export async function openBuiltIns(parts: {
+interface Parts {
   db: Database;
   config: Config;
   tokenSecret: KeyObject;
   log: Log;
-}): Promise<BuiltIn[]> {
-  const { db, config, tokenSecret, log } = parts;
-  await seedBuiltIn(db, CONTENT_PIPELINE, {
-    timeout_seconds: 300,
-    batch: { min: 1, max: 10 },
-    max_concurrent: 3,
-    accept: "json_accepted",
-    weight: 1,
-    critical: true,
-    schedule: DEFAULT_SCHEDULES.content_pipeline,
-  });
-  const signingSecret = secretOf(tokenSecret, CONTENT_PIPELINE);
-  const workflow = contentPipeline({
-    library: contentLibrary(db),
-    providers: { gemini: config.gemini.apiKey !== null, openai: config.openai.apiKey !== null },
-    publicUrl: config.publicUrlIsDefault ? undefined : config.publicUrl,
-    sdk: {
+}
+
+/** What it takes to serve one: the settings are those of its first registration, which operators may change. */
+interface Plan {
+  type: string;
+  settings: StoredSettings;
+  build(sdk: WorkflowOptions): Workflow;
+}
+
+/** Registers the built-in workflows where they are not yet, and builds them. */
+export async function openBuiltIns(parts: Parts): Promise<BuiltIn[]> {
+  const { db, tokenSecret, log } = parts;
+  const opened: BuiltIn[] = [];
+  for (const { type, settings, build } of plans(parts)) {
+    await seedBuiltIn(db, type, settings);
+    const signingSecret = secretOf(tokenSecret, type);
+    const workflow = build({
       signingSecret,
-      log: (level, message, details) => log[level](message, { workflow: CONTENT_PIPELINE, ...details }),
+      log: (level, message, details) => log[level](message, { workflow: type, ...details }),
+    });
+    opened.push({ path: `/workflows/${type.replaceAll("_", "-")}`, workflow, signingSecret });
+  }
+  return opened;
+}
+
+const DEFAULT_SETTINGS = {
+  timeout_seconds: 300,
+  batch: { min: 1, max: 10 },
+  max_concurrent: 3,
+  accept: "json_accepted",
+  weight: 1,
+  critical: false,
+} as const satisfies StoredSettings;
+
+function plans({ db, config }: Parts): Plan[] {
+  const providers = { gemini: config.gemini.apiKey !== null, openai: config.openai.apiKey !== null };
+  const publicUrl = config.publicUrlIsDefault ? undefined : config.publicUrl;
+  return [
+    {
+      type: CONTENT_PIPELINE,
+      settings: { ...DEFAULT_SETTINGS, critical: true, schedule: DEFAULT_SCHEDULES.content_pipeline },
+      build: (sdk) => contentPipeline({ library: contentLibrary(db), providers, publicUrl, sdk }),
     },
-  });
-  return [{ path: "/workflows/content-pipeline", workflow, signingSecret }];
+  ];
 }
 
 /** Where this process serves its built-in workflows. */
