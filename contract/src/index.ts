@@ -9,6 +9,7 @@ export * from "./orchestrator.ts";
 export * from "./policy.ts";
 export * from "./primitives.ts";
 export * from "./problem.ts";
+export * from "./readership.ts";
 export * from "./recovery.ts";
 export * from "./resources.ts";
 export * from "./task.ts";

@@ -30,6 +30,7 @@ import { doctorRoutes } from "#http/routes/doctor.ts";
 import { executionRoutes } from "#http/routes/executions.ts";
 import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
+import { importRoutes } from "#http/routes/imports.ts";
 import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
@@ -279,6 +280,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),
+    ...importRoutes({ db }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
     ...gatewayRoutes({
       gateway: createGateway({

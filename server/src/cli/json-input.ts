@@ -42,10 +42,7 @@ export async function* readJson(input: Pick<Input, "chunks" | "name">): AsyncGen
   try {
     value = parseStrictJson(whole);
   } catch (error) {
-    throw new Failure(
-      `${input.name}: ${reason(error).replace("the body", "the file")}`,
-      "nothing was enqueued",
-    );
+    throw new Failure(`${input.name}: ${reason(error).replace("the body", "the file")}`, "nothing was sent");
   }
   const text = whole.toString("utf8");
   if (Array.isArray(value)) yield* withLines(value, text, 1);
@@ -55,10 +52,10 @@ export async function* readJson(input: Pick<Input, "chunks" | "name">): AsyncGen
 
 function isEnvelope(value: unknown): value is { tasks: unknown[] } {
   if (typeof value !== "object" || value === null || !("tasks" in value)) return false;
-  if (!Array.isArray(value.tasks)) throw new Failure('"tasks" is not a list', "nothing was enqueued");
+  if (!Array.isArray(value.tasks)) throw new Failure('"tasks" is not a list', "nothing was sent");
   const others = Object.keys(value).filter((key) => key !== "tasks");
   if (others.length > 0)
-    throw new Failure(`unknown member "${others[0]}" beside "tasks"`, "nothing was enqueued");
+    throw new Failure(`unknown member "${others[0]}" beside "tasks"`, "nothing was sent");
   return true;
 }
 

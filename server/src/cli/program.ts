@@ -10,6 +10,7 @@ import { addEnqueue } from "./enqueue.ts";
 import { addExecutions } from "./executions.ts";
 import { addExplain } from "./explain.ts";
 import { EXIT, exitCodeOf, failureLines } from "./failure.ts";
+import { addImport } from "./import.ts";
 import { addKeys } from "./keys.ts";
 import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
@@ -25,6 +26,7 @@ const GROUPS = [
   addEnqueue,
   addTasks,
   addTopics,
+  addImport,
   addExecutions,
   addExplain,
   addControl,
