@@ -17,6 +17,8 @@ export const PROBLEM_CODES = [
   "invalid_request",
   "invalid_setting",
   "json_too_deep",
+  "lease_lost",
+  "locked",
   "method_not_allowed",
   "not_found",
   "outbound_refused",

@@ -31,6 +31,7 @@ import { executionRoutes } from "#http/routes/executions.ts";
 import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
 import { importRoutes } from "#http/routes/imports.ts";
+import { lockRoutes } from "#http/routes/locks.ts";
 import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
@@ -42,6 +43,7 @@ import { builtInRoute } from "#http/routes/webhooks.ts";
 import { workflowRoutes } from "#http/routes/workflows.ts";
 import { buildServer } from "#http/server.ts";
 import type { Log } from "#log.ts";
+import { createLockLine, type LockLine } from "#migrate/lock-line.ts";
 import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/client.ts";
 import { findApiKey } from "#store/api-keys.ts";
 import { lastTick } from "#store/cycles.ts";
@@ -96,6 +98,7 @@ interface Foundation {
   authenticator: Authenticator;
   builtIns: BuiltIn[];
   governor: Governor;
+  lockLine: LockLine;
   /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
   late: { loop?: Loop; replicaId?: string; stopping?: boolean };
 }
@@ -125,6 +128,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const stop = async () => {
     // Whoever asks whether it is ready is told no, so that new requests go to another replica.
     foundation.late.stopping = true;
+    foundation.lockLine.stop();
     await engine.stop();
     await server.close();
     await closeFoundation(foundation);
@@ -168,8 +172,9 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
     const builtIns = await openBuiltIns({ db, config, tokenSecret, log });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
     const governor = createGovernor({ db, clock, log });
+    const lockLine = createLockLine({ db, clock });
     const made = { db, outbox, outbound, tokenSecret, generatedAdminKey, authenticator, builtIns, governor };
-    return { options, clock, ...made, late: {} };
+    return { options, clock, ...made, lockLine, late: {} };
   } catch (error) {
     await db.close();
     throw error;
@@ -251,7 +256,7 @@ async function drain({ workflow }: BuiltIn, clock: Clock): Promise<void> {
 }
 
 function buildRoutes(foundation: Foundation): Route[] {
-  const { db, clock, outbound, authenticator, builtIns, governor, late } = foundation;
+  const { db, clock, outbound, authenticator, builtIns, governor, lockLine, late } = foundation;
   const { config, log } = foundation.options;
   const loop = () => {
     if (late.stopping) {
@@ -290,6 +295,7 @@ function buildRoutes(foundation: Foundation): Route[] {
       }),
       identify: authenticator.identify,
     }),
+    ...lockRoutes({ db, log, line: lockLine }),
     ...resourceRoutes({ db }),
     ...budgetRoutes({ db, governor, clock }),
     ...doctorRoutes({ db, config }),

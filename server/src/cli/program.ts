@@ -12,6 +12,7 @@ import { addExplain } from "./explain.ts";
 import { EXIT, exitCodeOf, failureLines } from "./failure.ts";
 import { addImport } from "./import.ts";
 import { addKeys } from "./keys.ts";
+import { addLocks } from "./locks.ts";
 import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
@@ -36,6 +37,7 @@ const GROUPS = [
   addPolicy,
   addWorkflows,
   addKeys,
+  addLocks,
   addArchive,
   addDoctor,
   addSimulate,

@@ -27,6 +27,8 @@ export const PROBLEM_KINDS: Record<ProblemCode, ProblemKind> = {
   invalid_request: { status: 400, title: "The request is malformed" },
   invalid_setting: { status: 500, title: "A setting is wrong" },
   json_too_deep: { status: 400, title: "The body is nested too deep" },
+  lease_lost: { status: 409, title: "The lease is not held any more" },
+  locked: { status: 409, title: "Another one holds the lock" },
   method_not_allowed: { status: 405, title: "The method is not supported here" },
   not_found: { status: 404, title: "Not found" },
   outbound_refused: { status: 422, title: "The address may not be called" },
