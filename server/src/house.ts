@@ -18,6 +18,7 @@ import { createGateway } from "#gateway/gateway.ts";
 import { createGovernor, type Governor } from "#gateway/governor.ts";
 import { startSweep } from "#gateway/sweep.ts";
 import { type Authenticator, createAuthenticator } from "#http/auth.ts";
+import { type LiveFeed, openLiveFeed } from "#http/live.ts";
 import type { Route } from "#http/route.ts";
 import { apiKeyRoutes } from "#http/routes/api-keys.ts";
 import { archiveRoutes } from "#http/routes/archives.ts";
@@ -27,12 +28,13 @@ import { budgetRoutes } from "#http/routes/budget.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
+import { eventRoutes } from "#http/routes/events.ts";
 import { executionRoutes } from "#http/routes/executions.ts";
 import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
 import { importRoutes } from "#http/routes/imports.ts";
 import { lockRoutes } from "#http/routes/locks.ts";
-import { orchestratorRoutes } from "#http/routes/orchestrator.ts";
+import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
 import { recoveryRoutes } from "#http/routes/recoveries.ts";
@@ -100,7 +102,7 @@ interface Foundation {
   governor: Governor;
   lockLine: LockLine;
   /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
-  late: { loop?: Loop; replicaId?: string; stopping?: boolean };
+  late: { loop?: Loop; replicaId?: string; stopping?: boolean; live?: LiveFeed };
 }
 
 /** Opens the database, brings its schema up to date, and starts everything that serves and decides. */
@@ -129,6 +131,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     // Whoever asks whether it is ready is told no, so that new requests go to another replica.
     foundation.late.stopping = true;
     foundation.lockLine.stop();
+    foundation.late.live?.stop();
     await engine.stop();
     await server.close();
     await closeFoundation(foundation);
@@ -221,6 +224,7 @@ async function startEngine(
     async run(trigger) {
       const outcome = await cycle(trigger);
       for (const step of outcome.recoveries) log.warn("recovery", recoveryRecord(step));
+      late.live?.changed();
       return outcome;
     },
     onMessages: () => dispatcher.wake(),
@@ -268,18 +272,15 @@ function buildRoutes(foundation: Foundation): Route[] {
   const wake = () => late.loop?.wake();
   const recorder = openRecorder(db, () => clock.gather(GATHER_MS));
   const requests = { db, recorder, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
+  const state = { db, version: manifest.version, nextTickMs: () => loop().nextTickMs() };
+  late.live = openLiveFeed({ db, clock, log, status: () => showOrchestrator(state) });
   return [
     ...taskRoutes(requests),
     ...deadLetterRoutes(requests),
     ...executionRoutes(requests),
     ...attemptRoutes({ db, recorder, wake, nowMs: clock.nowMs }),
-    ...orchestratorRoutes({
-      db,
-      wake,
-      version: manifest.version,
-      nextTickMs: () => loop().nextTickMs(),
-      runNow: () => loop().runNow(),
-    }),
+    ...orchestratorRoutes({ ...state, wake, runNow: () => loop().runNow() }),
+    ...eventRoutes({ live: late.live }),
     ...queueRoutes({ db }),
     ...recoveryRoutes(requests),
     ...policyRoutes({ db, changed: wake }),

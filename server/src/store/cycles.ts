@@ -164,6 +164,22 @@ export async function listCycles(
   return rows.map(cycleOf);
 }
 
+/** The oldest first of those after `after`; without one, the newest `limit`. */
+export async function cyclesAfter(db: Queryable, after: string | null, limit: number): Promise<CycleRow[]> {
+  if (after === null) return (await listCycles(db, { limit })).toReversed();
+  const { rows } = await db.query("select * from cycles where cycle_id > $1 order by cycle_id limit $2", [
+    after,
+    limit,
+  ]);
+  return rows.map(cycleOf);
+}
+
+/** Null before the first cycle. */
+export async function newestCycleId(db: Queryable): Promise<string | null> {
+  const { rows } = await db.query("select cycle_id from cycles order by cycle_id desc limit 1");
+  return rows[0]?.cycle_id ?? null;
+}
+
 export async function cycleById(db: Queryable, cycleId: string): Promise<CycleRow | null> {
   const { rows } = await db.query("select * from cycles where cycle_id = $1", [cycleId]);
   return rows[0] ? cycleOf(rows[0]) : null;

@@ -16,10 +16,13 @@ import { pagesOf } from "../cursor.ts";
 import { cycleSummary, time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 
-export interface OrchestratorRoutesContext {
+export interface OrchestratorStatusContext {
   db: Database;
   version: string;
   nextTickMs(): number;
+}
+
+export interface OrchestratorRoutesContext extends OrchestratorStatusContext {
   wake(): void;
   runNow(): Promise<{ cycleId: string }>;
 }
@@ -40,7 +43,8 @@ function stateRoute(context: OrchestratorRoutesContext): Route {
   });
 }
 
-async function showOrchestrator({ db, version, nextTickMs }: OrchestratorRoutesContext) {
+/** How it stands, as `GET /api/v1/orchestrator` answers. */
+export async function showOrchestrator({ db, version, nextTickMs }: OrchestratorStatusContext) {
   const view = await orchestratorView(db);
   return {
     state: stateOf(view),
