@@ -4,6 +4,7 @@ export * from "./dead-letter.ts";
 export * from "./dispatch.ts";
 export * from "./doctor.ts";
 export * from "./execution.ts";
+export * from "./history.ts";
 export * from "./lock.ts";
 export * from "./merge.ts";
 export * from "./orchestrator.ts";

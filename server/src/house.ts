@@ -12,6 +12,7 @@ import type { CycleContext } from "#engine/cycle.ts";
 import { startDispatcher } from "#engine/dispatcher.ts";
 import { type Loop, MAX_LEAD_MS, startLoop } from "#engine/loop.ts";
 import { startPresence } from "#engine/presence.ts";
+import { startRoller } from "#engine/roller.ts";
 import { readExecutionToken } from "#engine/tokens.ts";
 import { ensureAdminKey, ensurePolicy } from "#first-start.ts";
 import { createGateway } from "#gateway/gateway.ts";
@@ -34,6 +35,7 @@ import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
 import { importRoutes } from "#http/routes/imports.ts";
 import { lockRoutes } from "#http/routes/locks.ts";
+import { metricRoutes } from "#http/routes/metrics.ts";
 import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
@@ -235,11 +237,13 @@ async function startEngine(
     },
   });
   late.loop = loop;
+  const roller = startRoller({ db, clock, onError: onError("What has ended was not counted") });
   const archivist = startArchivist({ db, dataDir: config.dataDir, clock, log });
   return {
     loop,
     async stop() {
       await archivist.stop();
+      await roller.stop();
       // First no new decisions; then what runs here may finish and report, which the next cycle folds in.
       await loop.stop();
       await Promise.all(builtIns.map((builtIn) => drain(builtIn, clock)));
@@ -298,6 +302,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     }),
     ...lockRoutes({ db, log, line: lockLine }),
     ...resourceRoutes({ db }),
+    ...metricRoutes({ db }),
     ...budgetRoutes({ db, governor, clock }),
     ...doctorRoutes({ db, config }),
     ...archiveRoutes({ db, dataDir: config.dataDir }),
