@@ -26,6 +26,7 @@ import { archiveRoutes } from "#http/routes/archives.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
 import { budgetRoutes } from "#http/routes/budget.ts";
+import { dashboardRoutes } from "#http/routes/dashboard.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
@@ -37,15 +38,18 @@ import { importRoutes } from "#http/routes/imports.ts";
 import { lockRoutes } from "#http/routes/locks.ts";
 import { metricRoutes } from "#http/routes/metrics.ts";
 import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
+import { overviewRoutes } from "#http/routes/overview.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
 import { recoveryRoutes } from "#http/routes/recoveries.ts";
 import { resourceRoutes } from "#http/routes/resources.ts";
+import { sessionRoutes } from "#http/routes/session.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
 import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
 import { workflowRoutes } from "#http/routes/workflows.ts";
 import { buildServer } from "#http/server.ts";
+import { createSessions, type Sessions } from "#http/session.ts";
 import type { Log } from "#log.ts";
 import { createLockLine, type LockLine } from "#migrate/lock-line.ts";
 import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/client.ts";
@@ -100,6 +104,7 @@ interface Foundation {
   tokenSecret: KeyObject;
   generatedAdminKey: string | null;
   authenticator: Authenticator;
+  sessions: Sessions;
   builtIns: BuiltIn[];
   governor: Governor;
   lockLine: LockLine;
@@ -113,7 +118,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const { config } = options;
   const server = buildServer({
     routes: withDocs(buildRoutes(foundation), { publicUrl: config.publicUrl, version: manifest.version }),
-    authenticate: foundation.authenticator.authenticate,
+    async authenticate(headers, method) {
+      const caller = await foundation.authenticator.authenticate(headers);
+      if (caller.kind !== "anonymous") return caller;
+      return (await foundation.sessions.read(headers, method)) ?? caller;
+    },
     log: options.log,
     publicUrl: config.publicUrl,
   });
@@ -173,13 +182,15 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
       verifyExecutionToken: (token) => readExecutionToken(tokenSecret, token),
       nowMs: clock.nowMs,
     });
+    const secure = config.publicUrl.startsWith("https:");
+    const sessions = createSessions({ secret: tokenSecret, keys: authenticator, nowMs: clock.nowMs, secure });
     const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
     const builtIns = await openBuiltIns({ db, config, tokenSecret, log });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
     const governor = createGovernor({ db, clock, log });
     const lockLine = createLockLine({ db, clock });
     const made = { db, outbox, outbound, tokenSecret, generatedAdminKey, authenticator, builtIns, governor };
-    return { options, clock, ...made, lockLine, late: {} };
+    return { options, clock, ...made, sessions, lockLine, late: {} };
   } catch (error) {
     await db.close();
     throw error;
@@ -285,12 +296,14 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...attemptRoutes({ db, recorder, wake, nowMs: clock.nowMs }),
     ...orchestratorRoutes({ ...state, wake, runNow: () => loop().runNow() }),
     ...eventRoutes({ live: late.live }),
+    ...overviewRoutes({ ...state, tickIntervalMs: config.tickIntervalMs }),
     ...queueRoutes({ db }),
     ...recoveryRoutes(requests),
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),
     ...importRoutes({ db }),
+    ...sessionRoutes({ identify: authenticator.identify, sessions: foundation.sessions }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
     ...gatewayRoutes({
       gateway: createGateway({
@@ -307,6 +320,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...doctorRoutes({ db, config }),
     ...archiveRoutes({ db, dataDir: config.dataDir }),
     ...articleRoutes({ db }),
+    ...dashboardRoutes(),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
   ];

@@ -3,6 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { Problem, type Role } from "@master-orchestrator/contract";
 import type { StoredKey } from "#store/api-keys.ts";
 import type { Access, Caller, HeaderLookup } from "./route.ts";
+import type { KeyLookup } from "./session.ts";
 
 export interface AuthenticatorOptions {
   /** ORCHESTRATOR_ADMIN_KEY, or the one that the first start generated. */
@@ -13,7 +14,7 @@ export interface AuthenticatorOptions {
   nowMs(): number;
 }
 
-export interface Authenticator {
+export interface Authenticator extends KeyLookup {
   /** The caller; anonymous without an Authorization header. Throws Problem `unauthorized` for a wrong one. */
   authenticate(headers: HeaderLookup): Promise<Caller>;
   /** The same for a credential that came in another place (the gateway's clients have their own). */
@@ -35,6 +36,8 @@ export function mintApiKey(): { keyId: string; key: string; secretHash: Uint8Arr
   const key = `mo_${keyId}_${randomBytes(32).toString("base64url")}`;
   return { keyId, key, secretHash: hash(key) };
 }
+
+const ADMIN = { kind: "key", keyId: "admin", name: "the admin key", role: "admin" } as const;
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const adminHash = options.adminKey === undefined ? null : hash(options.adminKey, "utf8");
@@ -59,7 +62,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 
   async function identify(credential: string): Promise<Caller> {
     if (adminHash && timingSafeEqual(hash(credential), adminHash)) {
-      return { kind: "key", keyId: "admin", name: "the admin key", role: "admin" };
+      return ADMIN;
     }
     if (credential.startsWith("moe_")) {
       const verified = options.verifyExecutionToken(credential);
@@ -74,6 +77,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     // An unknown id is compared too, so that the time tells nothing.
     const matches = timingSafeEqual(hash(credential), key ? sized(key.secretHash) : hash(""));
     if (!key || !matches) throw refused("the API key is not known", HOW);
+    return callerOf(key);
+  }
+
+  /** Throws `unauthorized` for a key that is not valid any more. */
+  function callerOf(key: StoredKey): Extract<Caller, { kind: "key" }> {
     if (key.revokedAtMs !== null) {
       throw refused("the API key was revoked", "Ask an administrator for a new key.");
     }
@@ -81,11 +89,17 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const when = new Date(key.expiresAtMs).toISOString();
       throw refused(`the API key expired at ${when}`, "Ask an administrator for a new key.");
     }
-    return { kind: "key", keyId, name: key.name, role: key.role };
+    return { kind: "key", keyId: key.keyId, name: key.name, role: key.role };
   }
 
   return {
     identify,
+    async byId(keyId) {
+      if (keyId === ADMIN.keyId && adminHash) return { caller: ADMIN, secretHash: adminHash };
+      const key = await lookUp(keyId);
+      if (!key) throw refused("the API key of this session is not known", "Log in again.");
+      return { caller: callerOf(key), secretHash: key.secretHash };
+    },
     async authenticate(headers) {
       const header = headers.get("authorization");
       if (header === null) return { kind: "anonymous" };

@@ -8,13 +8,13 @@ import type { Log } from "#log.ts";
 import { requireAccess } from "./auth.ts";
 import { takeBody } from "./body.ts";
 import { problemAnswer, wrongField } from "./problem.ts";
-import { type Answer, type Caller, type HeaderLookup, isSchema, type Route } from "./route.ts";
+import { type Answer, type Caller, type HeaderLookup, isSchema, type Method, type Route } from "./route.ts";
 import { noSuchRoute } from "./unmatched.ts";
 
 export interface ServerOptions {
   routes: readonly Route[];
   /** As made by `createAuthenticator`. */
-  authenticate(headers: HeaderLookup): Promise<Caller>;
+  authenticate(headers: HeaderLookup, method: Method): Promise<Caller>;
   log: Log;
   /** Base of the links in problem responses and of `Call.url`. */
   publicUrl: string;
@@ -134,9 +134,9 @@ function lookup(message: IncomingMessage): HeaderLookup {
 async function admit(route: Route, headers: HeaderLookup, options: ServerOptions): Promise<Caller> {
   if (route.access === "public") {
     // A health check or a signed callback must not fail over a credential that it does not need.
-    return options.authenticate(headers).catch((): Caller => ({ kind: "anonymous" }));
+    return options.authenticate(headers, route.method).catch((): Caller => ({ kind: "anonymous" }));
   }
-  const caller = await options.authenticate(headers);
+  const caller = await options.authenticate(headers, route.method);
   requireAccess(route.access, caller);
   return caller;
 }

@@ -77,3 +77,9 @@ export async function readSystemGauges(db: Queryable): Promise<SystemGauges> {
     lastTick: row.tick,
   };
 }
+
+/** Whether anything was ever enqueued and is still in the database. */
+export async function hasTasks(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query("select exists (select from tasks) as some");
+  return rows[0]?.some;
+}

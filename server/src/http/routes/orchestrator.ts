@@ -44,7 +44,11 @@ function stateRoute(context: OrchestratorRoutesContext): Route {
 }
 
 /** How it stands, as `GET /api/v1/orchestrator` answers. */
-export async function showOrchestrator({ db, version, nextTickMs }: OrchestratorStatusContext) {
+export async function showOrchestrator({
+  db,
+  version,
+  nextTickMs,
+}: OrchestratorStatusContext): Promise<z.infer<typeof Orchestrator>> {
   const view = await orchestratorView(db);
   return {
     state: stateOf(view),

@@ -1,0 +1,53 @@
+/** Trades an API key for a session. The key is sent once and kept nowhere in the browser. */
+import { Button, Card, Center, PasswordInput, Stack, Text, Title } from "@mantine/core";
+import { type FormEvent, useState } from "react";
+import { call } from "../lib/api.ts";
+import { Problem } from "../ui/Problem.tsx";
+
+export function Login({ onDone }: { onDone: () => void }) {
+  const [key, setKey] = useState("");
+  const [error, setError] = useState<Error | null>(null);
+  const [busy, setBusy] = useState(false);
+  const logIn = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await call("POST", "/session", { key: key.trim() });
+      onDone();
+    } catch (problem) {
+      setError(problem as Error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Center mih="100vh" p="md" component="main">
+      <Card withBorder w={420} padding="xl">
+        <form onSubmit={logIn}>
+          <Stack>
+            <Title order={1} size="h3">
+              Master Orchestrator
+            </Title>
+            <Text size="sm" c="dimmed">
+              Log in with an API key. The first start prints an admin key and leaves it in the file admin-key
+              of its data folder.
+            </Text>
+            <PasswordInput
+              label="API key"
+              value={key}
+              onChange={(event) => setKey(event.currentTarget.value)}
+              autoComplete="current-password"
+              data-autofocus
+              required
+            />
+            {error && <Problem error={error} />}
+            <Button type="submit" loading={busy}>
+              Log in
+            </Button>
+          </Stack>
+        </form>
+      </Card>
+    </Center>
+  );
+}

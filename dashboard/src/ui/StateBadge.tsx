@@ -1,0 +1,29 @@
+/** The state of a task, an execution or anything else with one: its colour and its word, never the colour alone. */
+import { Badge } from "@mantine/core";
+import { words } from "../lib/format.ts";
+
+const COLORS: Readonly<Record<string, string>> = {
+  completed: "teal",
+  running: "blue",
+  monitoring: "blue",
+  dispatching: "blue",
+  analyzing: "blue",
+  queued: "gray",
+  scheduled: "gray",
+  idle: "gray",
+  retrying: "yellow",
+  error_recovery: "orange",
+  attention: "yellow",
+  failed: "red",
+  trouble: "red",
+  dead_lettered: "red",
+  healthy: "teal",
+};
+
+export function StateBadge({ state }: { state: string }) {
+  return (
+    <Badge color={COLORS[state.toLowerCase()] ?? "gray"} variant="light" autoContrast>
+      {words(state)}
+    </Badge>
+  );
+}
