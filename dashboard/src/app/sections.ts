@@ -1,7 +1,23 @@
 /** The pages of the dashboard, in the order of the navigation. A new section is registered here. */
-import { IconHome } from "@tabler/icons-react";
+import {
+  IconAdjustments,
+  IconGauge,
+  IconHome,
+  IconListDetails,
+  IconMailOff,
+  IconRoute,
+  IconStack2,
+  IconTimeline,
+} from "@tabler/icons-react";
 import type { ComponentType } from "react";
+import { DeadLettersPage } from "../features/dead-letters/DeadLettersPage.tsx";
+import { DecisionsPage } from "../features/decisions/DecisionsPage.tsx";
+import { ExecutionsPage } from "../features/executions/ExecutionsPage.tsx";
 import { Overview } from "../features/overview/Overview.tsx";
+import { PolicyPage } from "../features/policy/PolicyPage.tsx";
+import { QueuePage } from "../features/queue/QueuePage.tsx";
+import { ResourcesPage } from "../features/resources/ResourcesPage.tsx";
+import { WorkflowsPage } from "../features/workflows/WorkflowsPage.tsx";
 
 export interface Section {
   /** Behind /dashboard; the page shows all paths below it. */
@@ -11,4 +27,13 @@ export interface Section {
   page: ComponentType;
 }
 
-export const SECTIONS: readonly Section[] = [{ path: "/", name: "Overview", icon: IconHome, page: Overview }];
+export const SECTIONS: readonly Section[] = [
+  { path: "/", name: "Overview", icon: IconHome, page: Overview },
+  { path: "/queue", name: "Queue", icon: IconStack2, page: QueuePage },
+  { path: "/executions", name: "Executions", icon: IconTimeline, page: ExecutionsPage },
+  { path: "/dead-letters", name: "Dead letters", icon: IconMailOff, page: DeadLettersPage },
+  { path: "/resources", name: "Resources", icon: IconGauge, page: ResourcesPage },
+  { path: "/workflows", name: "Workflows", icon: IconRoute, page: WorkflowsPage },
+  { path: "/policy", name: "Policy", icon: IconAdjustments, page: PolicyPage },
+  { path: "/decisions", name: "Decisions", icon: IconListDetails, page: DecisionsPage },
+];

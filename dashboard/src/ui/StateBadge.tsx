@@ -22,7 +22,12 @@ const COLORS: Readonly<Record<string, string>> = {
 
 export function StateBadge({ state }: { state: string }) {
   return (
-    <Badge color={COLORS[state.toLowerCase()] ?? "gray"} variant="light" autoContrast>
+    <Badge
+      color={COLORS[state.toLowerCase()] ?? "gray"}
+      variant="light"
+      autoContrast
+      style={{ flexShrink: 0 }}
+    >
       {words(state)}
     </Badge>
   );

@@ -85,7 +85,13 @@ function Verdict({ verdict }: { verdict: Answer["verdict"] }) {
   const { color, icon: Icon } = LOOKS[verdict.level];
   return (
     <Card withBorder padding="lg" component="section" aria-label="Verdict">
-      <Alert color={color} icon={<Icon aria-hidden />} title={verdict.words} aria-live="polite">
+      <Alert
+        variant="outline"
+        color={color}
+        icon={<Icon aria-hidden />}
+        title={verdict.words}
+        aria-live="polite"
+      >
         {verdict.causes.length === 0 ? (
           <Text size="sm">Nothing needs a person.</Text>
         ) : (

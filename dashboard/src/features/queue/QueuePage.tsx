@@ -1,0 +1,131 @@
+/** The queue: lanes with their entitled and received shares, and each waiting task with the reason why. */
+import { Anchor, Group, SegmentedControl, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+import { Link, Route, Routes } from "react-router";
+import { useApi, useList } from "../../lib/data.ts";
+import { count, duration, percent, words } from "../../lib/format.ts";
+import type { Lane, Queue, TaskSummary } from "../../lib/wire.ts";
+import { DataTable } from "../../ui/DataTable.tsx";
+import { Fetched } from "../../ui/Fetched.tsx";
+import { Moment } from "../../ui/Moment.tsx";
+import { Page } from "../../ui/Page.tsx";
+import { Section } from "../../ui/Section.tsx";
+import { StateBadge } from "../../ui/StateBadge.tsx";
+import { TaskPage } from "./TaskPage.tsx";
+
+export function QueuePage() {
+  return (
+    <Routes>
+      <Route index element={<Lanes />} />
+      <Route path=":taskId" element={<TaskPage />} />
+    </Routes>
+  );
+}
+
+function Lanes() {
+  const queue = useApi<Queue>("/queue");
+  return (
+    <Page
+      title="Queue"
+      about="Tasks compete in lanes: a content type within a workflow. The highest score goes first, as long as its lane is not ahead of its fair share."
+    >
+      <Section title="Lanes">
+        <Fetched of={queue}>
+          {({ lanes }) => (
+            <DataTable
+              label="Lanes"
+              rows={lanes}
+              keyOf={(lane) => lane.lane}
+              empty="Nothing waits, and nothing has ended in the last hour."
+              columns={[
+                { title: "Lane", cell: (lane) => lane.lane },
+                { title: "Waiting", cell: (lane) => count(lane.depth), align: "right" },
+                { title: "Running", cell: (lane) => count(lane.running), align: "right" },
+                { title: "Oldest", cell: (lane) => ageOf(lane), align: "right" },
+                { title: "Last hour", cell: (lane) => count(lane.completed_last_hour), align: "right" },
+                { title: "Entitled", cell: (lane) => percent(lane.entitled_share), align: "right" },
+                { title: "Received", cell: (lane) => percent(lane.received_share), align: "right" },
+                { title: "Held by", cell: (lane) => <HeldBy lane={lane} /> },
+              ]}
+            />
+          )}
+        </Fetched>
+      </Section>
+      <Tasks />
+    </Page>
+  );
+}
+
+function ageOf({ oldest_age_seconds: seconds }: Lane): string {
+  return seconds === null ? "–" : duration(seconds * 1000);
+}
+
+function HeldBy({ lane: { hold } }: { lane: Lane }) {
+  if (!hold) return <Text span>–</Text>;
+  return (
+    <Stack gap={0}>
+      <StateBadge state={hold.reason} />
+      <Text size="xs" c="dimmed">
+        {hold.cause}
+      </Text>
+    </Stack>
+  );
+}
+
+const STATUSES = ["queued", "running", "retrying", "scheduled", "completed", "cancelled"] as const;
+
+function Tasks() {
+  const [status, setStatus] = useState<string>("queued");
+  const tasks = useList<TaskSummary>("/tasks", "tasks", { status });
+  return (
+    <Section
+      title="Tasks"
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label="Status"
+          value={status}
+          onChange={setStatus}
+          data={STATUSES.map((one) => ({ value: one, label: words(one) }))}
+        />
+      }
+    >
+      <DataTable
+        label="Tasks"
+        rows={tasks.rows}
+        keyOf={(task) => task.task_id}
+        loading={tasks.isPending}
+        error={tasks.error}
+        empty={`No task is ${words(status)}.`}
+        more={{
+          has: tasks.hasNextPage,
+          loading: tasks.isFetchingNextPage,
+          load: () => void tasks.fetchNextPage(),
+        }}
+        columns={[
+          {
+            title: "Task",
+            cell: (task) => (
+              <Anchor component={Link} to={`/queue/${task.task_id}`} ff="monospace" size="sm">
+                {task.task_id.slice(-12)}
+              </Anchor>
+            ),
+          },
+          { title: "Lane", cell: (task) => `${task.workflow_type}/${task.content_type}` },
+          { title: "Priority", cell: (task) => task.priority, align: "right" },
+          { title: "Failures", cell: (task) => task.failures, align: "right" },
+          {
+            title: "Status",
+            cell: (task) => (
+              <Group gap="xs">
+                <StateBadge state={task.status} />
+              </Group>
+            ),
+          },
+          { title: "Enqueued", cell: (task) => <Moment at={task.created_at} /> },
+          { title: "Ended", cell: (task) => <Moment at={task.completed_at} /> },
+        ]}
+      />
+    </Section>
+  );
+}
