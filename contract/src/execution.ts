@@ -50,6 +50,7 @@ export const Attempt = z
     attempt: z.int(),
     state: AttemptState,
     webhook_id: z.string(),
+    target: z.string().nullable().meta({ description: "Where it was sent last, by the target's name" }),
     deliveries: z.int(),
     claimant: z.string().nullable(),
     dispatched_at: Timestamp,

@@ -16,6 +16,7 @@ export * from "./readership.ts";
 export * from "./recovery.ts";
 export * from "./resources.ts";
 export * from "./session.ts";
+export * from "./target.ts";
 export * from "./task.ts";
 export * from "./topic.ts";
 export * from "./validate.ts";

@@ -21,6 +21,17 @@ export const RecoveryPolicy = z
         pause_seconds: Seconds.default(1800),
       })
       .prefault({}),
+    target: z
+      .strictObject({
+        failures_in_row: Count.default(5),
+        slow_seconds: z
+          .number()
+          .min(0.1)
+          .max(10)
+          .default(3)
+          .meta({ description: "An answer that takes longer counts as slow" }),
+      })
+      .prefault({}),
     reduce: z
       .strictObject({
         min_attempts: Count.default(30),
@@ -39,6 +50,7 @@ export const PROCEDURES = [
   "make_up_ticks",
   "set_aside",
   "trip_breaker",
+  "trip_target",
   "pause",
   "reduce",
 ] as const;
@@ -54,9 +66,10 @@ export const Recovery = z
   .object({
     recovery_id: Uuid,
     procedure: Procedure,
-    subject: z
-      .string()
-      .meta({ description: "The workflow it is about, `orchestrator`, or what was set aside" }),
+    subject: z.string().meta({
+      description:
+        "What it is about: a workflow, one of its targets (`workflow/target`), `orchestrator`, what was set aside",
+    }),
     state: z.enum([...RECOVERY_STATES, "closed"]),
     cause: z.string().meta({ description: "Why it began, with the numbers" }),
     entry_rule: z.string(),

@@ -1,8 +1,7 @@
 /** How a sub-workflow is registered. */
 import { z } from "zod";
 import { ContentType, JsonObject, NextCursor, Priority, Timestamp, WorkflowType } from "./primitives.ts";
-
-const WebhookUrl = z.url({ protocol: /^https?$/ }).max(2000);
+import { TargetSettings, TargetShown, WebhookUrl } from "./target.ts";
 
 const WebhookAuth = z.union([
   z.strictObject({
@@ -143,11 +142,9 @@ export const WorkflowSettings = z
       .refine((batch) => batch.min <= batch.max, { message: "min must not exceed max" })
       .default({ min: 1, max: 10 }),
     max_concurrent: z.int().min(1).max(1000).default(3),
-    targets: z
-      .array(z.strictObject({ webhook_url: WebhookUrl, weight: z.number().min(0).max(1000).default(1) }))
-      .min(1)
-      .max(50)
-      .optional(),
+    targets: z.array(TargetSettings).min(1).max(50).optional().meta({
+      description: "When there are several; webhook_url is one of them, with weight 1 unless it is listed",
+    }),
     schedule: Schedule.nullish(),
     next: z
       .array(
@@ -175,6 +172,7 @@ export const Workflow = z
     workflow_type: WorkflowType,
     built_in: z.boolean(),
     settings: z.looseObject({}),
+    targets: z.array(TargetShown).meta({ description: "How each stands; docs/targets.md" }),
     schedule_state: z
       .object({
         last_slot: Timestamp.nullable().meta({ description: "null until a cycle has seen the schedule" }),

@@ -12,9 +12,12 @@ import type {
   RunAttempt,
   RunTask,
   Snapshot,
+  TargetMemory,
+  TargetView,
   WaitingTask,
   WorkflowView,
 } from "#core/snapshot.ts";
+import { newMemory, targetSubject } from "#core/targets.ts";
 
 /** The moment at which every snapshot is taken, unless it says otherwise. */
 export const NOW = Date.UTC(2026, 0, 5, 12);
@@ -23,6 +26,8 @@ export const MINUTE = 60_000;
 const DAY = 86_400_000;
 
 export const WORKFLOW = "content_pipeline";
+/** Its one target, unless a test gives it others. */
+export const TARGET = "main";
 
 let last = 0;
 /** A name that no other value of this process has. */
@@ -59,12 +64,22 @@ export function aLane(waiting: readonly WaitingTask[], over: Partial<LaneView> =
   };
 }
 
+export function aTarget(over: Partial<TargetView> = {}): TargetView {
+  return { name: TARGET, weight: 1, maxConcurrent: null, draining: false, ...over };
+}
+
+/** A target that nothing has happened at yet. */
+export function aMemory(over: Partial<TargetMemory> = {}): TargetMemory {
+  return { ...newMemory(WORKFLOW, TARGET), ...over };
+}
+
 export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
   return {
     workflowType: WORKFLOW,
     paused: false,
     pausedBy: null,
     hasTarget: true,
+    targets: [aTarget()],
     maxConcurrent: 3,
     batchMin: 1,
     batchMax: 10,
@@ -95,6 +110,8 @@ export function anAttempt(over: Partial<RunAttempt> = {}): RunAttempt {
   return {
     number: 1,
     state: "sent",
+    target: TARGET,
+    mayBeThere: false,
     timeoutMs: 300 * SECOND,
     deliveries: 1,
     deliverAtMs: null,
@@ -188,10 +205,13 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
   const running: Record<string, number> = {};
   const snoozed: Record<string, number> = {};
   const liveChildren: Record<string, number> = {};
+  const atTargets: Record<string, number> = {};
   for (const run of runs) {
-    const { state } = run.attempt;
+    const { state, target } = run.attempt;
     const held = state === "snoozed" ? snoozed : state === "sent" || state === "accepted" ? running : null;
     if (held) held[run.workflowType] = (held[run.workflowType] ?? 0) + 1;
+    const at = target === null || held !== running ? null : targetSubject(run.workflowType, target);
+    if (at !== null) atTargets[at] = (atTargets[at] ?? 0) + 1;
     if (run.parentId) liveChildren[run.parentId] = (liveChildren[run.parentId] ?? 0) + 1;
   }
   return {
@@ -204,6 +224,8 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
     workflows: { [WORKFLOW]: aWorkflow() },
     running,
     snoozed,
+    atTargets,
+    targets: [],
     lanes: [],
     runs,
     facts: [],

@@ -14,6 +14,7 @@ import {
   deepFrozen,
   MINUTE,
   NOW,
+  TARGET,
   tasks,
   WORKFLOW,
 } from "#test/builders.ts";
@@ -218,6 +219,7 @@ describe("runs that start again", () => {
       attempt: 2,
       taskIds: run.tasks.map((task) => task.taskId),
       timeoutMs: 300_000,
+      target: TARGET,
       reason: "attempt 2 of 3",
     });
     assert.deepEqual(held(decisions), ["content_pipeline/default concurrency_total 1"]);

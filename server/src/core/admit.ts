@@ -1,12 +1,23 @@
 /** Gives free slots to what ranks highest within its fair share, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
 import { largestBatch } from "./adapt.ts";
-import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
+import type { Decision, Dispatch, Hold, Resume, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
 import { ORCHESTRATOR } from "./recovery-steps.ts";
 import { charge, laneName, lanesAhead, lifts, moveOn, openShares, type Shares, weightOf } from "./share.ts";
 import type { LaneView, Recovery, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
+import {
+  choose,
+  type Occupant,
+  occupy,
+  type Place,
+  type Places,
+  placeOf,
+  returnTo,
+  targetGate,
+  whyThere,
+} from "./targets.ts";
 
 /** Free slots while a plan is being made; every admission takes one. */
 interface Slots {
@@ -35,10 +46,15 @@ export interface Occupied {
 
 /**
  * Admits until the slots are used up: the highest score first, but no lane that is ahead of its fair
- * share while another can start. `restarts` are runs whose next attempt or snoozed delivery is due.
- * Work-conserving: a lane that may not start never keeps another from starting.
+ * share while another can start. `restarts` are runs whose next attempt or snoozed delivery is due; `places`, where
+ * each may be sent. Work-conserving: a lane that may not start never keeps another from starting.
  */
-export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Occupied): Decision[] {
+export function admit(
+  snapshot: Snapshot,
+  restarts: readonly Run[],
+  occupied: Occupied,
+  places: Places,
+): Decision[] {
   const { ageing } = snapshot.policy;
   const slots = openSlots(snapshot, occupied);
   let shares = openShares(snapshot);
@@ -54,7 +70,7 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
   const holds: Hold[] = [];
   while (candidates.length > 0) {
     const closed = candidates.flatMap((candidate) => {
-      const gate = closedGate(candidate, slots, snapshot);
+      const gate = closedGate(candidate, slots, snapshot, places);
       return gate ? [{ candidate, gate }] : [];
     });
     holds.push(...closed.map(({ candidate, gate }) => holdOf(candidate, gate, passedOver)));
@@ -66,10 +82,10 @@ export function admit(snapshot: Snapshot, restarts: readonly Run[], occupied: Oc
     candidates = candidates.filter((candidate) => candidate !== best);
     takeSlot(slots, best);
     if (best.kind === "run") {
-      decisions.push(restart(best.run, snapshot));
+      decisions.push(restart(best.run, snapshot, places));
       continue;
     }
-    const { dispatch, rest } = takeBatch(best, slots, snapshot);
+    const { dispatch, rest } = takeBatch(best, slots, snapshot, places);
     decisions.push(dispatch);
     shares = charge(shares, best.lane, dispatch.taskIds.length, snapshot);
     const next = laneCandidate(rest.lane, rest.waiting, snapshot);
@@ -177,7 +193,7 @@ function laneCandidate(lane: LaneView, waiting: WaitingTask[], snapshot: Snapsho
 }
 
 /** The first closed gate on the way, or null: the order is the order in which `explain` shows them. */
-function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot): Gate | null {
+function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot, places: Places): Gate | null {
   const { workflowType } = candidate;
   const workflow = snapshot.workflows[workflowType];
   if (snapshot.paused) {
@@ -189,6 +205,8 @@ function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot): Gat
   if (workflow.paused) return pausedGate(workflow, snapshot);
   const breaker = breakerOf(workflowType, snapshot);
   if (breaker && !slots.probes.has(workflowType)) return circuitGate(breaker);
+  const nowhere = staysAtTarget(candidate) ? null : targetGate(places, workflowType);
+  if (nowhere) return nowhere;
   if (!keepsSlot(candidate) && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
     const cause = `${workflowType} runs at its limit of ${workflow.maxConcurrent} at once (max_concurrent)`;
     return { reason: "concurrency_workflow", cause };
@@ -272,24 +290,47 @@ function unseenRest(lane: LaneView): Hold {
   };
 }
 
-function restart(run: Run, snapshot: Snapshot): Decision {
-  const timeoutMs = snapshot.workflows[run.workflowType]?.timeoutMs ?? run.attempt.timeoutMs;
-  if (run.attempt.state === "snoozed") return { kind: "resume", run };
+/** A snoozed run that may be there all the same, from a posting that nobody answered. */
+function staysAtTarget(candidate: Candidate): boolean {
+  return candidate.kind === "run" && isSnoozed(candidate.run) && candidate.run.attempt.mayBeThere;
+}
+
+/** A next attempt goes to another target than the one where the last one failed, if there is one. */
+function restart(run: Run, snapshot: Snapshot, places: Places): Decision {
+  const { workflowType, attempt, tasks } = run;
+  const timeoutMs = snapshot.workflows[workflowType]?.timeoutMs ?? attempt.timeoutMs;
+  const occupant = { taskId: tasks[0]?.taskId as string, timeoutMs };
+  if (attempt.state === "snoozed") return resumeAt(run, occupant, places);
+  const place = choose(places, workflowType, attempt.target) as Place;
+  const there = whyThere(places, place);
+  occupy(place, occupant, snapshot.nowMs);
   return {
     kind: "retry",
     executionId: run.executionId,
-    workflowType: run.workflowType,
-    attempt: run.attempt.number + 1,
-    taskIds: run.tasks.map((task) => task.taskId),
+    workflowType,
+    attempt: attempt.number + 1,
+    taskIds: tasks.map((task) => task.taskId),
     timeoutMs,
-    reason: `attempt ${run.attempt.number + 1} of ${snapshot.policy.retry.max_attempts}`,
+    target: place.target.name,
+    reason: `attempt ${attempt.number + 1} of ${snapshot.policy.retry.max_attempts}${there}`,
   };
+}
+
+/** At another target only if it certainly is not at its own. */
+function resumeAt(run: Run, occupant: Occupant, places: Places): Resume {
+  const { workflowType, attempt } = run;
+  const own = placeOf(places, workflowType, attempt.target);
+  const place = attempt.mayBeThere ? own : (choose(places, workflowType) ?? own);
+  if (place && place !== own) occupy(place, occupant, places.nowMs);
+  else if (place) returnTo(place, occupant);
+  return { kind: "resume", run, target: place?.target.name ?? attempt.target };
 }
 
 function takeBatch(
   candidate: Candidate & { kind: "lane" },
   slots: Slots,
   snapshot: Snapshot,
+  places: Places,
 ): { dispatch: Dispatch; rest: { lane: LaneView; waiting: WaitingTask[] } } {
   const { lane, waiting, workflowType } = candidate;
   const workflow = snapshot.workflows[workflowType] as WorkflowView;
@@ -297,15 +338,18 @@ function takeBatch(
   const freeSlots = 1 + Math.max(0, Math.min(slots.total, slots.byWorkflow.get(workflowType) ?? 0));
   const { policy, adaptation } = snapshot;
   const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
+  const place = choose(places, workflowType) as Place;
+  const there = whyThere(places, place);
   // A probe that fails costs its tasks an attempt: one is enough to learn from.
-  const probes = breakerOf(workflowType, snapshot) !== undefined;
+  const probes = breakerOf(workflowType, snapshot) !== undefined || place.breaker !== null;
   const size = probes ? 1 : batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching);
   const batch = together(waiting, size);
   const taken = new Set(batch.map((task) => task.taskId));
   const head = batch[0] as WaitingTask;
+  occupy(place, { taskId: head.taskId, timeoutMs: workflow.timeoutMs }, snapshot.nowMs);
   const reason = head.runsAlone
-    ? `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; alone, since it failed before`
-    : `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; ${batch.length} of ${lane.depth} waiting${batchMax < workflow.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : ""}`;
+    ? `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; alone, since it failed before${there}`
+    : `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; ${batch.length} of ${lane.depth} waiting${batchMax < workflow.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : ""}${there}`;
   return {
     dispatch: {
       kind: "dispatch",
@@ -315,6 +359,7 @@ function takeBatch(
       priority: Math.max(...batch.map((task) => task.priority)),
       score: candidate.score,
       timeoutMs: workflow.timeoutMs,
+      target: place.target.name,
       reason,
     },
     rest: {

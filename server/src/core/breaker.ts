@@ -76,7 +76,7 @@ function breakerRules({ policy }: Snapshot): Pick<Recovery, "entryRule" | "exitR
 }
 
 /** How long it stays open before it lets a probe through, doubled with every failed one. */
-function openMs(reopened: number, { policy }: Snapshot): number {
+export function openMs(reopened: number, { policy }: Snapshot): number {
   const { open_seconds, max_open_seconds } = policy.recovery.breaker;
   return Math.min(open_seconds * 2 ** Math.min(reopened, 30), max_open_seconds) * 1000;
 }

@@ -9,7 +9,7 @@ import type {
   WorkSource,
 } from "@master-orchestrator/contract";
 import type { Outcomes } from "./health.ts";
-import type { Recovery, Run, RunAttempt } from "./snapshot.ts";
+import type { Recovery, Run, RunAttempt, TargetMemory } from "./snapshot.ts";
 
 /** Why an attempt or a task failed. */
 export interface Failure {
@@ -52,6 +52,18 @@ export interface ExecutionEnd {
   failure: Failure | null;
 }
 
+/** Something that a plan has seen happen at a target. */
+export type Signal = { target: string } & (
+  | { kind: "answered"; atMs: number; tookMs: number | null }
+  /** A callback, whatever it reports: the target works. */
+  | { kind: "returned" }
+  | { kind: "snoozed"; untilMs: number; message: string }
+  /** A posting came to nothing that is known. */
+  | { kind: "unanswered"; message: string }
+  /** An attempt ended as refused or undelivered (`posting`), timed out or lost. */
+  | { kind: "failed"; posting: boolean; message: string }
+);
+
 /** Moves one live run: its attempt as it is now, the steps of its state, and what became of its tasks. */
 export interface Advance {
   kind: "advance";
@@ -67,6 +79,8 @@ export interface Advance {
   end: ExecutionEnd | null;
   /** Post the message (again). */
   deliver: boolean;
+  /** What it tells of its target. */
+  signals: readonly Signal[];
 }
 
 /** Opens an execution over a batch of waiting tasks of one lane. */
@@ -78,6 +92,8 @@ export interface Dispatch {
   priority: number;
   score: number;
   timeoutMs: number;
+  /** The name of the target that it is sent to. */
+  target: string;
   reason: string;
 }
 
@@ -89,6 +105,7 @@ export interface Retry {
   attempt: number;
   taskIds: readonly string[];
   timeoutMs: number;
+  target: string;
   reason: string;
 }
 
@@ -96,6 +113,7 @@ export interface Retry {
 export interface Resume {
   kind: "resume";
   run: Run;
+  target: string | null;
 }
 
 export interface ChangeTask {
@@ -221,6 +239,12 @@ export interface CountOutcomes extends Outcomes {
   workflowType: string;
 }
 
+/** What is known of a target from now on. */
+export interface RememberTarget {
+  kind: "remember_target";
+  memory: TargetMemory;
+}
+
 export type Decision =
   | Advance
   | Dispatch
@@ -239,4 +263,5 @@ export type Decision =
   | RecoveryStep
   | SwitchWorkflow
   | CountOutcomes
+  | RememberTarget
   | Hold;

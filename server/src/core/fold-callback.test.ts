@@ -8,11 +8,13 @@ import {
   aPolicy,
   aRun,
   aRunTask,
+  aWorkflow,
   aWorkingRun,
   deepFrozen,
   MINUTE,
   NOW,
   SECOND,
+  WORKFLOW,
 } from "#test/builders.ts";
 import type { Advance } from "./decision.ts";
 import { fold } from "./fold.ts";
@@ -20,7 +22,12 @@ import type { FoldContext } from "./folding.ts";
 import type { Fact, Run } from "./snapshot.ts";
 
 const RETRY = { ...aPolicy().retry, jitter: 0 };
-const CONTEXT: FoldContext = { nowMs: NOW, listeningSinceMs: NOW - 3_600 * SECOND, retry: RETRY };
+const CONTEXT: FoldContext = {
+  nowMs: NOW,
+  listeningSinceMs: NOW - 3_600 * SECOND,
+  retry: RETRY,
+  workflows: { [WORKFLOW]: aWorkflow() },
+};
 
 function folded(run: Run, facts: Fact[]): Advance {
   const { advance } = fold(deepFrozen(run), deepFrozen(facts), CONTEXT);

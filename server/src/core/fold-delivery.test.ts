@@ -11,10 +11,12 @@ import {
   aRun,
   aRunTask,
   aSnoozedRun,
+  aWorkflow,
   aWorkingRun,
   deepFrozen,
   NOW,
   SECOND,
+  WORKFLOW,
 } from "#test/builders.ts";
 import type { Advance } from "./decision.ts";
 import { fold, SNOOZE_MAX_MS, SNOOZE_MIN_MS } from "./fold.ts";
@@ -22,7 +24,12 @@ import type { FoldContext } from "./folding.ts";
 import type { Fact, Run } from "./snapshot.ts";
 
 const RETRY = { ...aPolicy().retry, jitter: 0 };
-const CONTEXT: FoldContext = { nowMs: NOW, listeningSinceMs: NOW - 3_600 * SECOND, retry: RETRY };
+const CONTEXT: FoldContext = {
+  nowMs: NOW,
+  listeningSinceMs: NOW - 3_600 * SECOND,
+  retry: RETRY,
+  workflows: { [WORKFLOW]: aWorkflow() },
+};
 
 function folded(run: Run, facts: Fact[], context: Partial<FoldContext> = {}): { advance: Advance; run: Run } {
   const { advance, run: after } = fold(deepFrozen(run), deepFrozen(facts), { ...CONTEXT, ...context });

@@ -8,6 +8,7 @@ import {
   aRun,
   aRunTask,
   aSnoozedRun,
+  aWorkflow,
   aWorkingRun,
   cancelExecution,
   cancelTask,
@@ -16,12 +17,18 @@ import {
   NOW,
   redrive,
   setPriority,
+  WORKFLOW,
 } from "#test/builders.ts";
 import { fold } from "./fold.ts";
 import type { FoldContext } from "./folding.ts";
 import type { Fact, Run } from "./snapshot.ts";
 
-const CONTEXT: FoldContext = { nowMs: NOW, listeningSinceMs: NOW - 60 * MINUTE, retry: aPolicy().retry };
+const CONTEXT: FoldContext = {
+  nowMs: NOW,
+  listeningSinceMs: NOW - 60 * MINUTE,
+  retry: aPolicy().retry,
+  workflows: { [WORKFLOW]: aWorkflow() },
+};
 const folded = (run: Run, ...facts: Fact[]) => fold(deepFrozen(run), deepFrozen(facts), CONTEXT);
 const three = () => ["a", "b", "c"].map((taskId) => aRunTask({ taskId }));
 

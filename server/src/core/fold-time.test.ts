@@ -8,11 +8,13 @@ import {
   aRun,
   aRunTask,
   aSnoozedRun,
+  aWorkflow,
   aWorkingRun,
   deepFrozen,
   MINUTE,
   NOW,
   SECOND,
+  WORKFLOW,
 } from "#test/builders.ts";
 import type { Advance } from "./decision.ts";
 import { fold, resume } from "./fold.ts";
@@ -20,7 +22,12 @@ import { DELIVERY_LOST_AFTER_MS, type FoldContext } from "./folding.ts";
 import type { Run } from "./snapshot.ts";
 
 const RETRY = { ...aPolicy().retry, jitter: 0 };
-const CONTEXT: FoldContext = { nowMs: NOW, listeningSinceMs: NOW - 3_600 * SECOND, retry: RETRY };
+const CONTEXT: FoldContext = {
+  nowMs: NOW,
+  listeningSinceMs: NOW - 3_600 * SECOND,
+  retry: RETRY,
+  workflows: { [WORKFLOW]: aWorkflow() },
+};
 
 function passed(run: Run, context: Partial<FoldContext> = {}): Advance {
   const { advance } = fold(deepFrozen(run), [], { ...CONTEXT, ...context });

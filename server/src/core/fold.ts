@@ -5,7 +5,9 @@ import {
   advanceOf,
   type FoldContext,
   type Folding,
+  isTargetGone,
   promisedSilenceMs,
+  signal,
   silentFrom,
   startFolding,
   step,
@@ -89,14 +91,12 @@ function foldDelivery(folding: Folding, fact: DeliveryFact, context: FoldContext
   const { attempt } = folding.run;
   switch (fact.outcome) {
     case "accepted":
-      return accept(folding, fact.atMs, "accepted the webhook", context);
-    case "refused":
-      return failAttempt(
-        folding,
-        "refused",
-        { code: "refused", message: fact.message, stackTrace: null },
-        context,
-      );
+      return accept(folding, fact.atMs, "accepted the webhook", context, fact.tookMs);
+    case "refused": {
+      const { message } = fact;
+      const told = signal(folding, { kind: "failed", posting: true, message });
+      return failAttempt(told, "refused", { code: "refused", message, stackTrace: null }, context);
+    }
     case "snoozed": {
       if (attempt.state !== "sent") return folding;
       const asked = fact.retryAfterMs;
@@ -104,26 +104,34 @@ function foldDelivery(folding: Folding, fact: DeliveryFact, context: FoldContext
         asked === null
           ? context.retry.snooze_seconds * 1000
           : Math.min(Math.max(asked, SNOOZE_MIN_MS), SNOOZE_MAX_MS);
-      return withAttempt(folding, context, {
+      const untilMs = context.nowMs + waitMs;
+      return withAttempt(signal(folding, { kind: "snoozed", untilMs, message: fact.message }), context, {
         state: "snoozed",
-        deliverAtMs: context.nowMs + waitMs,
+        deliverAtMs: untilMs,
         snoozedSinceMs: attempt.snoozedSinceMs ?? context.nowMs,
         message: fact.message,
       });
     }
     case "unknown":
       if (attempt.state !== "sent" || fact.delivery !== attempt.deliveries) return folding;
-      return withAttempt(folding, context, {
+      return withAttempt(signal(folding, { kind: "unanswered", message: fact.message }), context, {
         deliverAtMs: context.nowMs + redeliveryMs(attempt.deliveries),
+        mayBeThere: attempt.mayBeThere || fact.maybeReceived !== false,
         message: fact.message,
       });
   }
 }
 
 /** A sign of life: the attempt's clock starts now. */
-function accept(folding: Folding, atMs: number, how: string, context: FoldContext): Folding {
+function accept(
+  folding: Folding,
+  atMs: number,
+  how: string,
+  context: FoldContext,
+  tookMs: number | null = null,
+): Folding {
   if (folding.run.attempt.state === "accepted") return folding;
-  const accepted = withAttempt(folding, context, {
+  const accepted = withAttempt(signal(folding, { kind: "answered", atMs, tookMs }), context, {
     state: "accepted",
     acceptedAtMs: atMs,
     deadlineAtMs: atMs + folding.run.attempt.timeoutMs,
@@ -138,9 +146,14 @@ function accept(folding: Folding, atMs: number, how: string, context: FoldContex
 function watch(folding: Folding, context: FoldContext): Folding {
   const { attempt, dueAtMs, status } = folding.run;
   if (hasEnded(status) || folding.attemptEnded || dueAtMs === null || dueAtMs > context.nowMs) return folding;
-  const fail = (state: AttemptState, message: string) =>
-    failAttempt(folding, state, { code: state, message, stackTrace: null }, context);
+  const fail = (state: AttemptState, message: string) => {
+    const told = signal(folding, { kind: "failed", posting: state === "undelivered", message });
+    return failAttempt(told, state, { code: state, message, stackTrace: null }, context);
+  };
   const seconds = Math.round(attempt.timeoutMs / 1000);
+  if (attempt.state !== "accepted" && attempt.mayBeThere && isTargetGone(folding.run, context)) {
+    return fail("undelivered", `its target ${attempt.target} was removed before it gave a sign of life`);
+  }
   if (attempt.state === "snoozed") {
     const since = attempt.snoozedSinceMs ?? context.nowMs;
     const limitMs = context.retry.snooze_limit_seconds * 1000;
@@ -158,9 +171,12 @@ function watch(folding: Folding, context: FoldContext): Folding {
       ? fail("lost", "the run fell silent: it promised a heartbeat and sent none")
       : withAttempt(folding, context, {});
   }
+  // Without any outcome nobody knows what became of the last posting: its deliverer is lost.
+  const mayBeThere = attempt.mayBeThere || attempt.deliverAtMs === null;
   return withAttempt({ ...folding, deliver: true }, context, {
     deliveries: attempt.deliveries + 1,
     deliverAtMs: null,
+    mayBeThere,
   });
 }
 
@@ -203,7 +219,7 @@ function foldCallback(folding: Folding, callback: Callback, context: FoldContext
   const state: AttemptState =
     failed.length === 0 ? "completed" : failed.length < outcomes.size ? "partial" : "failed";
   const reported: Folding = {
-    ...folding,
+    ...signal(folding, { kind: "returned" }),
     metrics: callback.metrics ?? null,
     costMicros: Math.round((callback.metrics?.cost_usd ?? 0) * 1e6),
     changed: true,

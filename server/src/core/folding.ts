@@ -1,16 +1,19 @@
 /** One run while its facts are folded in: its working state, and the small steps that change it. */
 import { type AttemptState, ENDED_ATTEMPT_STATES, type Policy } from "@master-orchestrator/contract";
-import type { Advance, ExecutionEnd, ExecutionStep, Failure, TaskChange } from "./decision.ts";
-import type { Run, RunAttempt } from "./snapshot.ts";
+import type { Advance, ExecutionEnd, ExecutionStep, Failure, Signal, TaskChange } from "./decision.ts";
+import type { Run, RunAttempt, Snapshot } from "./snapshot.ts";
 import { assertExecutionStep, assertTaskStep, hasEnded } from "./states.ts";
 
 /** How long a delivery may stay without any recorded outcome before it counts as lost with its deliverer. */
 export const DELIVERY_LOST_AFTER_MS = 15_000;
+/** A probing run may be accepted at the last moment, and then take its whole time; then this much more. */
+export const PROBE_GRACE_MS = 60_000;
 
 export interface FoldContext {
   nowMs: number;
   listeningSinceMs: number;
   retry: Policy["retry"];
+  workflows: Snapshot["workflows"];
 }
 
 /** A run while its facts are folded in: the run as it stands, and what has been decided about it so far. */
@@ -25,6 +28,7 @@ export interface Folding {
   deliver: boolean;
   recoveryAction: Advance["recoveryAction"];
   end: ExecutionEnd | null;
+  signals: readonly Signal[];
   changed: boolean;
 }
 
@@ -54,8 +58,24 @@ export function startFolding(run: Run): Folding {
     deliver: false,
     recoveryAction: null,
     end: null,
+    signals: [],
     changed: false,
   };
+}
+
+type Told<S> = S extends unknown ? Omit<S, "target"> : never;
+
+/** Tells of the attempt's target; of one that nobody recorded there is nothing to tell. */
+export function signal(folding: Folding, told: Told<Signal>): Folding {
+  const { target } = folding.run.attempt;
+  if (target === null) return folding;
+  return { ...folding, signals: [...folding.signals, { target, ...told } as Signal] };
+}
+
+/** Its target was taken away from its workflow. */
+export function isTargetGone({ workflowType, attempt }: Run, { workflows }: FoldContext): boolean {
+  if (attempt.target === null) return false;
+  return !workflows[workflowType]?.targets.some(({ name }) => name === attempt.target);
 }
 
 export function advanceOf(folding: Folding): Advance {
@@ -80,6 +100,7 @@ export function advanceOf(folding: Folding): Advance {
     recoveryAction: folding.recoveryAction,
     end: folding.end,
     deliver: folding.deliver,
+    signals: folding.signals,
   };
 }
 

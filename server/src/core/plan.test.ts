@@ -23,6 +23,7 @@ import {
   redrive,
   SECOND,
   setPriority,
+  TARGET,
   tasks,
   WORKFLOW,
 } from "#test/builders.ts";
@@ -94,7 +95,7 @@ describe("a run that fails with no wait before its retry", () => {
     const items = [{ task_id: "a", status: "completed" as const }];
     const facts = [aCallback(run, { status: "partial", items })];
     const decisions = decided({ runs: [run], facts, policy });
-    assert.deepEqual(kinds(decisions), ["advance", "retry", "count_outcomes"]);
+    assert.deepEqual(kinds(decisions), ["advance", "retry", "count_outcomes", "remember_target"]);
     assert.deepEqual(of(decisions, "retry")[0]!.taskIds, ["b"]);
   });
 });
@@ -104,6 +105,7 @@ describe("a snoozed run whose time has come", () => {
     const decisions = decided({ runs: [aSnoozedRun()] });
     assert.deepEqual(kinds(decisions), ["advance"]);
     assert.equal(of(decisions, "advance")[0]!.deliver, true);
+    assert.equal(of(decisions, "advance")[0]!.attempt.target, TARGET);
   });
 
   it("is one decision even if something happened to it in this very cycle", () => {

@@ -6,9 +6,12 @@ import { fold, resume } from "./fold.ts";
 import { attemptHasEnded, type FoldContext, isSnoozed, isWorking } from "./folding.ts";
 import { followUps } from "./next.ts";
 import { recover, rememberProbes } from "./recovery.ts";
+import { reroute } from "./reroute.ts";
 import { decideSchedules } from "./schedule.ts";
 import type { Fact, NamedTask, Run, Snapshot } from "./snapshot.ts";
 import { assertTaskStep, hasEnded } from "./states.ts";
+import { rememberTargetProbes } from "./target-breaker.ts";
+import { openPlaces, rememberTargets, targetSubject } from "./targets.ts";
 
 export interface Plan {
   decisions: readonly Decision[];
@@ -18,10 +21,11 @@ export interface Plan {
  * 1. On a tick: decide how far work gives way to what the day has cost.
  * 2. Fold the facts, and the passing of time, into each run they concern.
  * 3. Open and close recoveries by what the snapshot and those outcomes show.
- * 3. Carry out what was asked of single tasks; release those whose time has come.
- * 4. Admit new work into the slots that are free now; say why the rest waits.
- * 5. Enqueue what follows the tasks that have ended, and what a schedule brings round.
- * 6. End the cycles whose children have all ended.
+ * 4. Send elsewhere what its target certainly has not got.
+ * 5. Carry out what was asked of single tasks; release those whose time has come.
+ * 6. Admit new work into the slots that are free now; say why the rest waits.
+ * 7. Enqueue what follows the tasks that have ended, and what a schedule brings round.
+ * 8. End the cycles whose children have all ended.
  */
 export function plan(read: Snapshot): Plan {
   const adapt = decideAdaptation(read);
@@ -30,18 +34,26 @@ export function plan(read: Snapshot): Plan {
     nowMs: snapshot.nowMs,
     listeningSinceMs: snapshot.listeningSinceMs,
     retry: snapshot.policy.retry,
+    workflows: snapshot.workflows,
   };
   const folded = foldRuns(snapshot, context);
   const recovered = recover(snapshot, folded.advances);
-  const { recoveries, workflows } = recovered;
+  const { recoveries, workflows, memories } = recovered;
+  const places = openPlaces(snapshot, { memories, recoveries, atTargets: folded.atTargets });
+  const rerouted = reroute(folded, { ...snapshot, workflows }, places, context);
+  for (const { workflowType } of rerouted.resumed) {
+    move(folded.occupied.running, workflowType, false, true);
+    move(folded.occupied.snoozed, workflowType, true, false);
+  }
   const tasks = changeTasks(snapshot);
-  const restarts = dueForRestart(folded.runs, snapshot.nowMs);
+  const restarts = dueForRestart(rerouted.runs, snapshot.nowMs);
   const admitted = admit(
     { ...withChanged(snapshot, tasks), recoveries, workflows },
     restarts,
     folded.occupied,
+    places,
   );
-  const advances = mergeResumed(folded.advances, admitted, context);
+  const advances = mergeResumed(rerouted.advances, admitted, context);
   return {
     decisions: [
       ...(adapt ? [adapt] : []),
@@ -52,6 +64,8 @@ export function plan(read: Snapshot): Plan {
       ...decideSchedules(snapshot),
       ...recovered.decisions,
       ...rememberProbes(recovered, admitted),
+      ...rememberTargetProbes(places),
+      ...rememberTargets(places, snapshot),
       ...finishCycles(folded.advances, snapshot),
     ],
   };
@@ -60,24 +74,30 @@ export function plan(read: Snapshot): Plan {
 function foldRuns(
   snapshot: Snapshot,
   context: FoldContext,
-): { runs: Run[]; advances: Advance[]; occupied: Occupied } {
+): { runs: Run[]; advances: Advance[]; occupied: Counted; atTargets: Record<string, number> } {
   const facts = factsByRun(snapshot);
   const running: Record<string, number> = { ...snapshot.running };
   const snoozed: Record<string, number> = { ...snapshot.snoozed };
+  const atTargets: Record<string, number> = { ...snapshot.atTargets };
   const runs: Run[] = [];
   const advances: Advance[] = [];
   for (const run of snapshot.runs) {
     const outcome = fold(run, facts.get(run.executionId) ?? [], context);
     move(running, run.workflowType, isWorking(run), isWorking(outcome.run));
     move(snoozed, run.workflowType, isSnoozed(run), isSnoozed(outcome.run));
+    const { target } = run.attempt;
+    if (target !== null)
+      move(atTargets, targetSubject(run.workflowType, target), isWorking(run), isWorking(outcome.run));
     runs.push(outcome.run);
     if (outcome.advance) advances.push(outcome.advance);
   }
-  return { runs, advances, occupied: { running, snoozed } };
+  return { runs, advances, occupied: { running, snoozed }, atTargets };
 }
 
-function move(counts: Record<string, number>, workflowType: string, before: boolean, after: boolean): void {
-  counts[workflowType] = (counts[workflowType] ?? 0) + Number(after) - Number(before);
+type Counted = { [K in keyof Occupied]: Record<string, number> };
+
+function move(counts: Record<string, number>, name: string, before: boolean, after: boolean): void {
+  counts[name] = (counts[name] ?? 0) + Number(after) - Number(before);
 }
 
 function factsByRun(snapshot: Snapshot): Map<string, Fact[]> {
@@ -193,7 +213,7 @@ function mergeResumed(
   context: FoldContext,
 ): Advance[] {
   const resumed = admitted.flatMap((decision) =>
-    decision.kind === "resume" ? [resume(decision.run, context)] : [],
+    decision.kind === "resume" ? [sentTo(decision.target, resume(decision.run, context))] : [],
   );
   const again = new Map(resumed.map((advance) => [advance.executionId, advance]));
   const kept = advances.map((advance) => {
@@ -203,6 +223,10 @@ function mergeResumed(
     return { ...advance, attempt: later.attempt, dueAtMs: later.dueAtMs, deliver: true };
   });
   return [...kept, ...again.values()];
+}
+
+function sentTo(target: string | null, advance: Advance): Advance {
+  return { ...advance, attempt: { ...advance.attempt, target } };
 }
 
 function finishCycles(advances: readonly Advance[], snapshot: Snapshot): FinishCycle[] {

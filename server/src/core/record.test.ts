@@ -148,6 +148,7 @@ describe("the record of a decision", () => {
       lane: "content_pipeline/default",
       task_ids: ["t"],
       score: 500,
+      target: "main",
       reason: "content_pipeline/default ranks first with a score of 500.0; 1 of 1 waiting",
     });
   });

@@ -97,6 +97,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         steps: decision.steps.map((step) => ({ from: step.from, to: step.to, reason: step.reason })),
         tasks: decision.tasks.map(taskRecord),
         delivers_again: decision.deliver,
+        ...(decision.deliver ? { target: decision.attempt.target } : {}),
       };
     case "dispatch":
       return {
@@ -104,6 +105,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         lane: `${decision.workflowType}/${decision.contentType}`,
         task_ids: decision.taskIds,
         score: Math.round(decision.score * 1000) / 1000,
+        target: decision.target,
         reason: decision.reason,
       };
     case "retry":
@@ -112,6 +114,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         execution_id: decision.executionId,
         attempt: decision.attempt,
         task_ids: decision.taskIds,
+        target: decision.target,
         reason: decision.reason,
       };
     case "change_task":
@@ -137,6 +140,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
     }
     case "resume":
     case "count_outcomes":
+    case "remember_target":
     case "share":
     case "hold":
       return null;

@@ -4,7 +4,7 @@
  */
 import { type BreakerContext, stepBreakers } from "./breaker.ts";
 import type { Advance, Decision, RecoveryStep, SwitchWorkflow } from "./decision.ts";
-import { isWorking } from "./folding.ts";
+import { isWorking, PROBE_GRACE_MS } from "./folding.ts";
 import { countOutcomes, withCounted } from "./outcomes.ts";
 import {
   changeRecovery,
@@ -19,6 +19,8 @@ import {
 } from "./recovery-steps.ts";
 import { stepReduction } from "./reduction.ts";
 import type { Recovery, Run, Snapshot, WorkflowView } from "./snapshot.ts";
+import { stepTargets } from "./target-breaker.ts";
+import { learn, type Memories } from "./target-health.ts";
 
 export interface Recovered {
   decisions: readonly Decision[];
@@ -26,6 +28,8 @@ export interface Recovered {
   recoveries: readonly Recovery[];
   /** The workflows as this plan leaves them: paused or resumed. */
   workflows: Readonly<Record<string, WorkflowView>>;
+  /** What is known of each target from now on, by `workflow/target`. */
+  memories: Memories;
 }
 
 /**
@@ -47,12 +51,15 @@ export function recover(snapshot: Snapshot, advances: readonly Advance[]): Recov
   stepRescue(ledger, snapshot);
   stepTicks(ledger, snapshot);
   stepSetAside(ledger);
+  const memories = learn(snapshot, advances);
   stepBreakers(ledger, context);
+  stepTargets(ledger, { snapshot, advances, memories });
   stepReduction(ledger, context);
   return {
     decisions: [...counted, ...ledger.switches, ...ledger.steps],
     recoveries: [...ledger.open.values()],
     workflows: switched(snapshot.workflows, ledger.switches),
+    memories,
   };
 }
 
@@ -81,8 +88,6 @@ export function rememberProbes(recovered: Recovered, admitted: readonly Decision
     return [];
   });
 }
-
-const PROBE_GRACE_MS = 60_000;
 
 function startedBy(decision: Decision): { workflowType: string; taskId: string; timeoutMs: number } | null {
   if (decision.kind === "dispatch" || decision.kind === "retry") {

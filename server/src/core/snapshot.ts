@@ -6,6 +6,7 @@ import type {
   Policy,
   Procedure,
   RecoveryState,
+  Target,
   TaskStatus,
   WorkflowSettings,
   WorkSource,
@@ -26,6 +27,10 @@ export interface Snapshot {
   running: Readonly<Record<string, number>>;
   /** Runs whose sub-workflow asked to wait, by workflow: each keeps only the slot of its workflow. */
   snoozed: Readonly<Record<string, number>>;
+  /** Runs that may be working at each target, by `workflow/target`. */
+  atTargets: Readonly<Record<string, number>>;
+  /** Targets that something was sent to. */
+  targets: readonly TargetMemory[];
   lanes: readonly LaneView[];
   /** Live runs that a fact concerns or whose time has come. */
   runs: readonly Run[];
@@ -74,6 +79,31 @@ export interface Recovery {
   probe: string | null;
 }
 
+/** A target as a plan sees it. */
+export type TargetView = Omit<Target, "url">;
+
+/** What is remembered of a target of a workflow. */
+export interface TargetMemory {
+  workflowType: string;
+  name: string;
+  /** Postings that came to nothing since the last one that was answered. */
+  unansweredInRow: number;
+  /** Attempts that timed out or fell silent since the last callback. */
+  failedInRow: number;
+  lastSuccessAtMs: number | null;
+  lastFailureAtMs: number | null;
+  lastFailure: string | null;
+  /** It has asked to be left alone until then. */
+  restsUntilMs: number | null;
+  /** How much of its weight it takes at present, up to 1. */
+  room: number;
+  /** Runs that were sent there, ever. */
+  received: number;
+  /** The same, each counted the less the longer ago it was, as of `latelyAtMs`. */
+  receivedLately: number;
+  latelyAtMs: number;
+}
+
 export interface Adaptation {
   /** From 0, nothing gives way, to 1, everything does as far as policy `adapt` allows. */
   slowness: number;
@@ -93,6 +123,7 @@ export interface WorkflowView {
   /** Who paused it; null while nobody has, or if that is not known. */
   pausedBy: string | null;
   hasTarget: boolean;
+  targets: readonly TargetView[];
   maxConcurrent: number;
   batchMin: number;
   batchMax: number;
@@ -212,6 +243,10 @@ export interface Run {
 export interface RunAttempt {
   number: number;
   state: AttemptState;
+  /** Where it was sent last, by the target's name; null if that was before targets were recorded. */
+  target: string | null;
+  /** A posting of it may have been received, so that it stays at its target. */
+  mayBeThere: boolean;
   timeoutMs: number;
   deliveries: number;
   deliverAtMs: number | null;
@@ -241,6 +276,10 @@ export interface DeliveryFact extends AttemptFact {
   delivery: number;
   retryAfterMs: number | null;
   message: string;
+  /** Of an unknown one; false: it certainly was not received. */
+  maybeReceived?: boolean;
+  /** Until there was an answer. */
+  tookMs?: number | null;
 }
 
 export type Fact =

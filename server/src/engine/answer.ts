@@ -14,7 +14,8 @@ export type Meaning =
   | { outcome: "accepted"; message: string }
   | { outcome: "refused"; message: string }
   | { outcome: "snoozed"; message: string; retryAfterMs: number | null }
-  | { outcome: "unknown"; message: string };
+  /** `maybeReceived` false: it certainly was not. */
+  | { outcome: "unknown"; message: string; maybeReceived: boolean };
 
 /** `attempt` is filled in where the answer is a callback that leaves it out. */
 export function readAnswer(
@@ -30,7 +31,7 @@ export function readAnswer(
   }
   if (status >= 300 && status < 500)
     return { outcome: "refused", message: `${said}: ${excerpt(answer.body)}` };
-  return { outcome: "unknown", message: `${said}: ${excerpt(answer.body)}` };
+  return { outcome: "unknown", message: `${said}: ${excerpt(answer.body)}`, maybeReceived: true };
 }
 
 function readSuccess(
@@ -54,6 +55,7 @@ function readSuccess(
   return {
     outcome: "unknown",
     message: `HTTP ${answer.status} without "accepted": true: ${excerpt(answer.body)}`,
+    maybeReceived: true,
   };
 }
 

@@ -1,6 +1,6 @@
 /** Posts messages from the outbox to sub-workflows and records how it went. Never decides what that means. */
 import type { KeyObject } from "node:crypto";
-import type { Callback } from "@master-orchestrator/contract";
+import { type Callback, targetsOf } from "@master-orchestrator/contract";
 import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
 import type { Database } from "#store/database.ts";
@@ -155,8 +155,10 @@ async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Pro
 
 /** Posts one message and hands in its outcome, to be recorded together with the message's end. */
 async function deliver(state: DispatcherState, message: TakenMessage, delivery: Delivery): Promise<void> {
+  const { monotonicMs } = state.context.clock;
+  const beganMs = monotonicMs();
   const meaning = await post(state.context, delivery);
-  await state.record({ message, delivery, meaning });
+  await state.record({ message, delivery, meaning, tookMs: monotonicMs() - beganMs });
   state.context.onFacts();
 }
 
@@ -164,17 +166,18 @@ interface Delivered {
   message: TakenMessage;
   delivery: Delivery;
   meaning: Meaning;
+  tookMs: number;
 }
 
 /** One transaction for all that ended while the last one was being written. */
 async function recordAll({ db, outbox }: DispatcherContext, delivered: Delivered[]): Promise<undefined[]> {
   await db.transaction(async (tx) => {
     const outcomes: (DeliveryOutcome | null)[] = [];
-    for (const { delivery, meaning } of delivered) {
+    for (const { delivery, meaning, tookMs } of delivered) {
       outcomes.push(
         meaning.outcome === "callback"
           ? await recordAnswer(tx, delivery, meaning.callback)
-          : outcomeOf(delivery, meaning),
+          : outcomeOf(delivery, meaning, tookMs),
       );
     }
     await recordDeliveries(
@@ -192,6 +195,10 @@ async function recordAll({ db, outbox }: DispatcherContext, delivered: Delivered
 async function post(context: DispatcherContext, delivery: Delivery): Promise<Meaning> {
   const { clock } = context;
   const target = targetOf(context, delivery);
+  if (target === "removed") {
+    const message = `${delivery.target} is no target of ${delivery.workflowType} any more`;
+    return { outcome: "unknown", message, maybeReceived: false };
+  }
   if (!target) return { outcome: "refused", message: `${delivery.workflowType} has no webhook to post to` };
   const { body, headers } = composeMessage(delivery, {
     tokenSecret: context.tokenSecret,
@@ -213,8 +220,9 @@ async function post(context: DispatcherContext, delivery: Delivery): Promise<Mea
     return readAnswer(answer, { attempt: delivery.attempt, accept, nowMs: clock.nowMs() });
   } catch (error) {
     if (!(error instanceof OutboundFailure)) throw error;
-    const outcome = error.kind === "refused_by_guard" ? "refused" : "unknown";
-    return { outcome, message: error.message };
+    const { message, maybeReceived } = error;
+    if (error.kind === "refused_by_guard") return { outcome: "refused", message };
+    return { outcome: "unknown", message, maybeReceived };
   } finally {
     cancel();
   }
@@ -227,11 +235,16 @@ interface Target {
   own: boolean;
 }
 
-/** Where to post: what was registered, else this process's own built-in workflow. */
-function targetOf(context: DispatcherContext, delivery: Delivery): Target | null {
+/**
+ * Where to post: the target that the plan has chosen, by its address as it is now; else this process's own built-in workflow.
+ * `removed`: the workflow has other targets by now.
+ */
+function targetOf(context: DispatcherContext, delivery: Delivery): Target | "removed" | null {
   const { settings, signingSecret } = delivery;
-  const url = settings.webhook_url ?? settings.targets?.[0]?.webhook_url;
-  if (url) return { url, baseUrl: context.publicUrl, signingSecret, own: false };
+  const registered = targetsOf(settings);
+  const chosen = registered.find(({ name }) => delivery.target === null || name === delivery.target);
+  if (chosen) return { url: chosen.url, baseUrl: context.publicUrl, signingSecret, own: false };
+  if (registered.length > 0) return "removed";
   const builtIn = context.builtIns.targets.get(delivery.workflowType);
   if (!builtIn) return null;
   return {
@@ -242,7 +255,11 @@ function targetOf(context: DispatcherContext, delivery: Delivery): Target | null
   };
 }
 
-function outcomeOf(delivery: Delivery, meaning: Exclude<Meaning, { outcome: "callback" }>): DeliveryOutcome {
+function outcomeOf(
+  delivery: Delivery,
+  meaning: Exclude<Meaning, { outcome: "callback" }>,
+  tookMs: number | null = null,
+): DeliveryOutcome {
   return {
     executionId: delivery.executionId,
     attempt: delivery.attempt,
@@ -250,6 +267,8 @@ function outcomeOf(delivery: Delivery, meaning: Exclude<Meaning, { outcome: "cal
     outcome: meaning.outcome,
     retryAfterMs: meaning.outcome === "snoozed" ? meaning.retryAfterMs : null,
     message: meaning.message,
+    maybeReceived: meaning.outcome !== "unknown" || meaning.maybeReceived,
+    tookMs: meaning.outcome === "accepted" ? tookMs : null,
   };
 }
 

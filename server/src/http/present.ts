@@ -68,6 +68,7 @@ export function attempt(row: AttemptRow) {
     attempt: row.attempt,
     state: row.state,
     webhook_id: row.webhookId,
+    target: row.target,
     deliveries: row.deliveries,
     claimant: row.claimant,
     dispatched_at: time(row.dispatchedAtMs),

@@ -5,6 +5,7 @@ import type {
   Decision,
   Dispatch,
   Enqueue,
+  RememberTarget,
   Retry,
   ScheduleSlot,
   Share,
@@ -16,6 +17,7 @@ import { DELIVERY_LOST_AFTER_MS, isSnoozed, isWorking } from "#core/folding.ts";
 import { laneName } from "#core/share.ts";
 import type { Run } from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
+import { targetSubject } from "#core/targets.ts";
 import { addOutcomes, takeStep } from "./recovering.ts";
 import { dayOf, isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
 
@@ -32,6 +34,7 @@ export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void
     else if (decision.kind === "take_work") takeWork(rows, decision);
     else if (decision.kind === "adapt") rows.adaptation = adaptation(decision, rows.nowMs);
     else if (decision.kind === "count_outcomes") addOutcomes(rows, decision);
+    else if (decision.kind === "remember_target") rememberTarget(rows, decision);
     else if (decision.kind === "recovery") takeStep(rows, decision);
     else if (decision.kind === "switch_workflow") switchWorkflow(rows, decision);
   }
@@ -42,6 +45,10 @@ export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void
     else if (decision.kind === "share") moveLanes(rows, decision);
     else if (decision.kind === "finish_cycle") finishCycle(rows, decision.executionId);
   }
+}
+
+function rememberTarget(rows: Rows, { memory }: RememberTarget): void {
+  rows.targets.set(targetSubject(memory.workflowType, memory.name), memory);
 }
 
 function switchWorkflow(rows: Rows, { workflowType, paused }: SwitchWorkflow): void {
@@ -177,29 +184,28 @@ function advance(rows: Rows, decision: Advance): void {
 }
 
 function open(rows: Rows, decision: Dispatch, parentId: string | null): void {
-  const { workflowType, contentType, taskIds, timeoutMs } = decision;
+  const { workflowType, contentType, taskIds } = decision;
   const executionId = named(rows, "run");
   rows.taken.add("IDLE → DISPATCHING");
   rows.carried.set(executionId, new Set());
   rows.runDays.set(executionId, dayOf(rows.nowMs));
   if (parentId !== null) rows.children.set(parentId, (rows.children.get(parentId) ?? 0) + 1);
   const run = { executionId, parentId, workflowType, contentType, tasks: [], taskCount: taskIds.length };
-  start(rows, { ...run, ...firstMoments(rows, 1, timeoutMs) }, taskIds, "queued");
+  start(rows, { ...run, ...firstMoments(rows, { ...decision, number: 1 }) }, taskIds, "queued");
 }
 
 function startAgain(rows: Rows, decision: Retry): void {
   const run = rows.runs.get(decision.executionId);
   demand(run?.status === "ERROR_RECOVERY", `${decision.executionId} is started again, and has not failed`);
   rows.taken.add("ERROR_RECOVERY → DISPATCHING");
-  const moments = firstMoments(rows, decision.attempt, decision.timeoutMs);
+  const moments = firstMoments(rows, { ...decision, number: decision.attempt });
   start(rows, { ...run, ...moments }, decision.taskIds, "retrying");
 }
 
 /** A run that was posted just now. */
 function firstMoments(
   rows: Rows,
-  number: number,
-  timeoutMs: number,
+  { number, timeoutMs, target }: { number: number; timeoutMs: number; target: string },
 ): Pick<Run, "status" | "dueAtMs" | "attempt"> {
   return {
     status: "DISPATCHING",
@@ -207,6 +213,8 @@ function firstMoments(
     attempt: {
       number,
       state: "sent",
+      target,
+      mayBeThere: false,
       timeoutMs,
       deliveries: 1,
       deliverAtMs: null,
@@ -241,12 +249,20 @@ function start(rows: Rows, run: Run, taskIds: readonly string[], from: "queued" 
 /** Keeps the run, and what is counted and looked up by it. */
 function putRun(rows: Rows, run: Run): void {
   const before = rows.runs.get(run.executionId);
-  const count = (counts: Record<string, number>, holds: (run: Run) => boolean) => {
-    const moved = Number(holds(run)) - Number(before !== undefined && holds(before));
-    counts[run.workflowType] = (counts[run.workflowType] ?? 0) + moved;
+  const add = (counts: Record<string, number>, name: string, by: number) => {
+    counts[name] = (counts[name] ?? 0) + by;
   };
-  count(rows.running, isWorking);
-  count(rows.snoozed, isSnoozed);
+  for (const [each, by] of [
+    [before, -1],
+    [run, 1],
+  ] as const) {
+    if (each === undefined) continue;
+    const { workflowType, attempt } = each;
+    if (isSnoozed(each)) add(rows.snoozed, workflowType, by);
+    if (!isWorking(each)) continue;
+    add(rows.running, workflowType, by);
+    if (attempt.target !== null) add(rows.atTargets, targetSubject(workflowType, attempt.target), by);
+  }
   rows.runs.set(run.executionId, run);
   rows.dueRuns.set(run.executionId, run.dueAtMs);
 }

@@ -1,7 +1,15 @@
 /** Owns the rows of a simulated world, for those who read and change them. Neither reads nor changes any. */
 import type { Policy, TaskStatus } from "@master-orchestrator/contract";
 import { NO_ADAPTATION } from "#core/adapt.ts";
-import type { Adaptation, Fact, Run, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
+import type {
+  Adaptation,
+  Fact,
+  Run,
+  ScheduleState,
+  TargetMemory,
+  WaitingWork,
+  WorkflowView,
+} from "#core/snapshot.ts";
 import { hasEnded } from "#core/states.ts";
 import { type DueList, openDueList } from "./due-list.ts";
 import { noTrouble, type Recovering } from "./recovering.ts";
@@ -50,6 +58,9 @@ export interface Rows {
   readonly children: Map<string, number>;
   readonly running: Record<string, number>;
   readonly snoozed: Record<string, number>;
+  /** Runs at work by `workflow/target`, and what is remembered of each of those. */
+  readonly atTargets: Record<string, number>;
+  readonly targets: Map<string, TargetMemory>;
   readonly waiting: Waiting;
   readonly dueRuns: DueList;
   readonly dueTasks: DueList;
@@ -98,6 +109,8 @@ export function emptyRows(policy: Policy, workflows: Rows["workflows"], nowMs: n
     children: new Map(),
     running: {},
     snoozed: {},
+    atTargets: {},
+    targets: new Map(),
     waiting: openWaiting(),
     dueRuns: openDueList(),
     dueTasks: openDueList(),

@@ -28,6 +28,8 @@ export function takeSnapshot(rows: Rows, tick: boolean): Snapshot {
     workflows,
     running: { ...rows.running },
     snoozed: { ...rows.snoozed },
+    atTargets: { ...rows.atTargets },
+    targets: [...rows.targets.values()],
     lanes: rows.waiting.lanes((workflowType) => room.get(workflowType) ?? 1),
     runs,
     facts: rows.facts,

@@ -2,6 +2,7 @@
 import type { NextTask, WorkflowSettings } from "@master-orchestrator/contract";
 import { scheduleRule } from "#core/schedule.ts";
 import type { WorkflowView } from "#core/snapshot.ts";
+import { targetViews } from "#core/targets.ts";
 import { chance } from "./chance.ts";
 
 /** How a task turns out. The same under every policy, so that only the policies differ. */
@@ -140,6 +141,7 @@ export function workflowOf(workflowType: string, settings: WorkflowSettings): Wo
     pausedBy: null,
     paused: settings.paused,
     hasTarget: true,
+    targets: targetViews(settings, { own: true }),
     maxConcurrent: settings.max_concurrent,
     batchMin: settings.batch.min,
     batchMax: settings.batch.max,

@@ -34,12 +34,12 @@ export async function updateAdvanced(
 async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs: number): Promise<void> {
   await tx.query(
     `update attempts a set
-        state = c.state, deliveries = c.deliveries, deliver_at = c.deliver_at, snoozed_since = c.snoozed_since,
+        state = c.state, target = c.target, may_be_there = c.may_be_there, deliveries = c.deliveries, deliver_at = c.deliver_at, snoozed_since = c.snoozed_since,
         accepted_at = c.accepted_at, deadline_at = c.deadline_at, last_heartbeat_at = c.last_heartbeat_at,
         silent_at = c.silent_at, progress = c.progress, message = c.message,
         ended_at = case when c.ended then coalesce(a.ended_at, $2::timestamptz) end,
         error = coalesce(c.error, a.error), metrics = coalesce(c.metrics, a.metrics)
-       from jsonb_to_recordset($1::jsonb) as c (execution_id uuid, attempt int, state text, deliveries int,
+       from jsonb_to_recordset($1::jsonb) as c (execution_id uuid, attempt int, state text, target text, may_be_there boolean, deliveries int,
               deliver_at timestamptz, snoozed_since timestamptz, accepted_at timestamptz, deadline_at timestamptz,
               last_heartbeat_at timestamptz, silent_at timestamptz, progress float8, message text, ended boolean,
               error jsonb, metrics jsonb)
@@ -50,6 +50,8 @@ async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs
           execution_id: executionId,
           attempt: attempt.number,
           state: attempt.state,
+          target: attempt.target,
+          may_be_there: attempt.mayBeThere,
           deliveries: attempt.deliveries,
           deliver_at: instant(attempt.deliverAtMs),
           snoozed_since: instant(attempt.snoozedSinceMs),

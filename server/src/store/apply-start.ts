@@ -10,6 +10,7 @@ export interface Start {
   attempt: number;
   taskIds: readonly string[];
   timeoutMs: number;
+  target: string;
 }
 
 export interface OpenedDispatch extends Dispatch {
@@ -84,11 +85,11 @@ async function startRetries(tx: Queryable, retries: readonly Retry[], nowMs: num
 async function insertAttempts(tx: Queryable, starts: readonly Start[], nowMs: number): Promise<void> {
   if (starts.length === 0) return;
   await tx.query(
-    `insert into attempts (execution_id, attempt, state, webhook_id, task_ids, timeout_ms, dispatched_at, deadline_at)
+    `insert into attempts (execution_id, attempt, state, webhook_id, task_ids, timeout_ms, target, dispatched_at, deadline_at)
      select s.execution_id, s.attempt, 'sent', 'msg_' || replace(s.execution_id::text, '-', '') || '_' || s.attempt,
-            array(select jsonb_array_elements_text(s.task_ids)::uuid), s.timeout_ms, $2::timestamptz,
+            array(select jsonb_array_elements_text(s.task_ids)::uuid), s.timeout_ms, s.target, $2::timestamptz,
             $2::timestamptz + s.timeout_ms * interval '1 millisecond'
-       from jsonb_to_recordset($1::jsonb) as s (execution_id uuid, attempt int, task_ids jsonb, timeout_ms bigint)`,
+       from jsonb_to_recordset($1::jsonb) as s (execution_id uuid, attempt int, task_ids jsonb, timeout_ms bigint, target text)`,
     [
       JSON.stringify(
         starts.map((start) => ({
@@ -96,6 +97,7 @@ async function insertAttempts(tx: Queryable, starts: readonly Start[], nowMs: nu
           attempt: start.attempt,
           task_ids: start.taskIds,
           timeout_ms: start.timeoutMs,
+          target: start.target,
         })),
       ),
       new Date(nowMs),

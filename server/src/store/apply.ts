@@ -15,6 +15,7 @@ import type { Message } from "./outbox.ts";
 import { applyRecoveries, recoverySteps } from "./recoveries.ts";
 import { updateSchedules } from "./schedules.ts";
 import { updateAdaptation } from "./spending.ts";
+import { rememberTargets } from "./targets.ts";
 import { takeWork } from "./topics.ts";
 import { insertTransitions, type TransitionRow } from "./transitions.ts";
 
@@ -62,6 +63,7 @@ export async function applyDecisions(
     insertTaskErrors(tx, advances, nowMs),
     updatePriorities(tx, of("set_priority")),
     addOutcomes(tx, of("count_outcomes"), nowMs),
+    rememberTargets(tx, of("remember_target")),
     opened && insertCycleExecution(tx, cycle, { dispatches, steps: recovered.steps }, snapshot),
     applyRecoveries(tx, recovered, { cycleId: cycle.cycleId, nowMs }),
     startAttempts(tx, { cycleId: cycle.cycleId, nowMs }, { dispatches, retries, starts }),

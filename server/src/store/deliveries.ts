@@ -8,6 +8,8 @@ export interface Delivery extends Message {
   workflowType: string;
   priority: number;
   webhookId: string;
+  /** The name of its target; null for what was started before targets were recorded. */
+  target: string | null;
   timeoutMs: number;
   deadlineAtMs: number;
   context: Record<string, unknown>;
@@ -26,7 +28,7 @@ export async function wantedDeliveries(db: Queryable, messages: readonly Message
   if (messages.length === 0) return [];
   const { rows } = await db.query(
     `select e.execution_id, e.parent_execution_id, e.workflow_type, e.priority, e.context, a.attempt,
-            a.deliveries, a.webhook_id, a.timeout_ms, a.deadline_at, w.built_in, w.settings, w.auth, w.signing_secret,
+            a.deliveries, a.webhook_id, a.target, a.timeout_ms, a.deadline_at, w.built_in, w.settings, w.auth, w.signing_secret,
             (select jsonb_agg(jsonb_build_object('task_id', t.task_id, 'content_type', t.content_type,
                 'payload', t.payload) order by array_position(a.task_ids, t.task_id))
                from tasks t where t.task_id = any(a.task_ids) and t.execution_id = e.execution_id) as tasks
@@ -50,6 +52,7 @@ export async function wantedDeliveries(db: Queryable, messages: readonly Message
     attempt: row.attempt,
     delivery: row.deliveries,
     webhookId: row.webhook_id,
+    target: row.target,
     timeoutMs: row.timeout_ms,
     deadlineAtMs: row.deadline_at,
     context: row.context,

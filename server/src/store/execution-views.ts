@@ -132,6 +132,7 @@ export interface AttemptRow {
   attempt: number;
   state: string;
   webhookId: string;
+  target: string | null;
   deliveries: number;
   claimant: string | null;
   dispatchedAtMs: number;
@@ -156,6 +157,7 @@ export async function attemptsOf(db: Queryable, executionId: string): Promise<At
     attempt: row.attempt,
     state: row.state,
     webhookId: row.webhook_id,
+    target: row.target,
     deliveries: row.deliveries,
     claimant: row.claimant,
     dispatchedAtMs: row.dispatched_at,

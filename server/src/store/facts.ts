@@ -13,6 +13,10 @@ export interface DeliveryOutcome {
   outcome: "accepted" | "refused" | "snoozed" | "unknown";
   retryAfterMs: number | null;
   message: string;
+  /** Of an unknown one; false: it certainly was not received. */
+  maybeReceived?: boolean;
+  /** Until there was an answer; null without one. */
+  tookMs?: number | null;
 }
 
 /** Records how deliveries ended, many at once. */

@@ -190,7 +190,7 @@ const STATEMENTS: readonly [string, string | Finder][] = [
   [
     "A circuit breaker and a pause that are open know when their rule looks again",
     `select recovery_id, procedure, subject, state from recoveries
-      where closed_at is null and procedure in ('trip_breaker', 'pause') and next_at is null`,
+      where closed_at is null and procedure in ('trip_breaker', 'trip_target', 'pause') and next_at is null`,
   ],
   [
     "What the orchestrator has paused it is going to resume: a pause of its is open",
@@ -207,6 +207,20 @@ const STATEMENTS: readonly [string, string | Finder][] = [
   ],
   ["Replaying the transitions of a task gives its row", tasksUnlikeTheirEvents],
   ["Replaying the transitions of an execution gives its row", executionsUnlikeTheirEvents],
+  [
+    "A target has received at least as many runs as there are attempts that were sent there last",
+    `select sent.*, t.received from (
+       select e.workflow_type, a.target, count(*) as attempts
+         from attempts a join workflow_orchestration e using (execution_id)
+        where a.target is not null group by e.workflow_type, a.target) sent
+       left join targets t on t.workflow_type = sent.workflow_type and t.name = sent.target
+      where sent.attempts > coalesce(t.received, 0)`,
+  ],
+  [
+    "A target with failures in a row says when it failed last, and how",
+    `select workflow_type, name, unanswered_in_row, failed_in_row from targets
+      where unanswered_in_row + failed_in_row > 0 and (last_failure_at is null or last_failure is null)`,
+  ],
 ];
 
 export const INVARIANTS: readonly Invariant[] = STATEMENTS.map(([sentence, violations], i) => ({

@@ -134,11 +134,12 @@ export async function openSetAside(
 /** `from → to` names the procedure, so that an entity's log can be read on its own. */
 function stepRow({ step, from, recovery, reason, actor }: RecoveryStep): TransitionRow {
   const { procedure, subject, state, numbers, nextAtMs } = recovery;
-  const entity = procedure === "trip_breaker" || procedure === "pause" ? "workflow" : "orchestrator";
+  const ofWorkflow = ["trip_breaker", "trip_target", "pause"].includes(procedure);
+  const entity = ofWorkflow ? "workflow" : "orchestrator";
   const next = nextAtMs === null || step === "closed" ? {} : { next_at: new Date(nextAtMs).toISOString() };
   return {
     entity,
-    entityId: entity === "workflow" ? subject : ORCHESTRATOR,
+    entityId: ofWorkflow ? (subject.split("/")[0] as string) : ORCHESTRATOR,
     from: `${procedure} ${from ?? "closed"}`,
     to: `${procedure} ${step === "closed" ? "closed" : state}`,
     reason,

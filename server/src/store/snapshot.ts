@@ -18,11 +18,13 @@ import type {
   Snapshot,
   WorkflowView,
 } from "#core/snapshot.ts";
+import { targetViews } from "#core/targets.ts";
 import type { Queryable, Row } from "./database.ts";
 import { type RunningTick, readHealth } from "./health.ts";
 import { readSchedules } from "./schedules.ts";
 import type { Bite, Taken } from "./set-aside.ts";
 import { adaptationOf, readSpending } from "./spending.ts";
+import { occupiedBy, readOccupied, readTargets } from "./targets.ts";
 
 /** What a cycle takes on unless one has failed. */
 export const FULL_BITE: Bite = { facts: MAX_FACTS, runs: MAX_DUE_RUNS, tasks: MAX_DUE_TASKS };
@@ -79,7 +81,8 @@ export async function readSnapshot(
     { version, policy },
     workflows,
     listeningSinceMs,
-    occupied,
+    occupiedRows,
+    targets,
     dueTasks,
     spending,
   ] = await Promise.all([
@@ -89,6 +92,7 @@ export async function readSnapshot(
     readWorkflows(tx),
     readListeningSince(tx, nowMs),
     readOccupied(tx),
+    readTargets(tx),
     readDueTasks(tx, nowMs, bite.tasks),
     tick ? readSpending(tx, nowMs) : null,
   ]);
@@ -107,6 +111,7 @@ export async function readSnapshot(
     readHealth(tx, { nowMs, policy, tick }),
   ]);
   const { total } = policy.concurrency;
+  const occupied = occupiedBy(occupiedRows);
   const { running } = occupied;
   const room = roomByWorkflow({ total, workflows: Object.values(workflows), running, runs });
   return {
@@ -118,6 +123,7 @@ export async function readSnapshot(
     policy,
     workflows,
     ...occupied,
+    targets,
     lanes: await readLanes(tx, policy, room),
     runs,
     facts,
@@ -203,7 +209,7 @@ async function readRuns(tx: Queryable, ids: string[]): Promise<Run[]> {
   if (ids.length === 0) return [];
   const { rows } = await tx.query(
     `select e.execution_id, e.parent_execution_id, e.workflow_type, e.content_type, e.status, e.task_count,
-            e.due_at, a.attempt, a.state, a.timeout_ms, a.deliveries, a.deliver_at, a.snoozed_since,
+            e.due_at, a.attempt, a.state, a.target, a.may_be_there, a.timeout_ms, a.deliveries, a.deliver_at, a.snoozed_since,
             a.accepted_at, a.deadline_at, a.last_heartbeat_at, a.silent_at, a.progress, a.message,
             (select coalesce(jsonb_agg(jsonb_build_object(
                 'taskId', t.task_id, 'status', t.status, 'priority', t.priority, 'failures', t.failures,
@@ -231,6 +237,8 @@ function runOf(row: Row): Run {
     attempt: {
       number: row.attempt,
       state: row.state,
+      target: row.target,
+      mayBeThere: row.may_be_there ?? false,
       timeoutMs: row.timeout_ms,
       deliveries: row.deliveries,
       deliverAtMs: row.deliver_at,
@@ -270,11 +278,13 @@ export async function readWorkflows(tx: Queryable): Promise<Record<string, Workf
 
 function workflowOf(row: Row): WorkflowView {
   const settings = row.settings as WorkflowSettings;
+  const targets = targetViews(settings, { own: row.built_in });
   return {
     workflowType: row.workflow_type,
     paused: row.paused,
     pausedBy: row.paused_by,
-    hasTarget: row.built_in || settings.webhook_url !== undefined || (settings.targets?.length ?? 0) > 0,
+    hasTarget: targets.length > 0,
+    targets,
     maxConcurrent: settings.max_concurrent ?? 3,
     batchMin: settings.batch?.min ?? 1,
     batchMax: settings.batch?.max ?? 10,
@@ -283,22 +293,6 @@ function workflowOf(row: Row): WorkflowView {
     secondsPerTask: settings.estimates?.seconds_per_task ?? null,
     next: settings.next ?? [],
     schedule: settings.schedule ? scheduleRule(settings.schedule) : null,
-  };
-}
-
-/** Runs that hold slots; the orchestrator's own executions hold none. */
-async function readOccupied(tx: Queryable): Promise<Pick<Snapshot, "running" | "snoozed">> {
-  const { rows } = await tx.query(
-    `select e.workflow_type, count(*) filter (where a.state in ('sent', 'accepted'))::int as running,
-            count(*) filter (where a.state = 'snoozed')::int as snoozed
-       from workflow_orchestration e
-       join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
-      where e.status in ('DISPATCHING', 'MONITORING')
-      group by e.workflow_type`,
-  );
-  return {
-    running: Object.fromEntries(rows.map((row) => [row.workflow_type, row.running])),
-    snoozed: Object.fromEntries(rows.map((row) => [row.workflow_type, row.snoozed])),
   };
 }
 

@@ -35,6 +35,13 @@ import { pagesOf } from "../cursor.ts";
 import { time } from "../present.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
+import {
+  readAddresses,
+  readTargetStanding,
+  shownAddresses,
+  shownTargets,
+  type TargetStanding,
+} from "../targets.ts";
 
 export interface WorkflowRouteOptions {
   db: Database;
@@ -96,7 +103,8 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
       summary: "Register a sub-workflow, or replace its settings",
       description:
         "The document replaces the stored one as a whole; but `auth`, `signing_secret` and `paused` keep their " +
-        "stored values when left out (or masked, as they are shown), and null clears a secret.",
+        "stored values when left out (or masked, as they are shown), and null clears a secret. An address is shown " +
+        "without the values of its query; sent back as it is shown, it means the one that is stored.",
       access: "admin",
       params: Params,
       body: WorkflowPut,
@@ -145,12 +153,10 @@ export function combine(
   before: StoredWorkflow | null,
   updatedBy: string,
 ): WorkflowChange {
-  const { auth, signing_secret, paused, ...settings } = given;
+  const { auth, signing_secret, paused, ...written } = given;
+  const settings = readAddresses(written, before?.settings ?? null);
   if (!settings.webhook_url && !settings.targets && !before?.builtIn) {
     throw wrongField("/webhook_url", "is needed, or targets when there are several");
-  }
-  if (settings.targets?.every((target) => target.weight === 0)) {
-    throw wrongField("/targets", "need a weight above 0 somewhere");
   }
   return {
     workflowType,
@@ -250,9 +256,13 @@ async function shownAll(db: Database, page: readonly StoredWorkflow[]): Promise<
     page.map(({ workflowType, settings }) => ({ workflowType, schedule: settings.schedule })),
   );
   const adaptation = await currentAdaptation(db);
+  const standing = await readTargetStanding(
+    db,
+    page.map(({ workflowType }) => workflowType),
+  );
   const policy = Policy.parse((await currentPolicy(db))?.policy ?? {});
   return page.map((stored) => ({
-    ...shown(stored, views.get(stored.workflowType)),
+    ...shown(stored, views.get(stored.workflowType), standing),
     adapted: adapted(stored, adaptation, policy.adapt),
   }));
 }
@@ -276,17 +286,23 @@ function adapted({ settings }: StoredWorkflow, adaptation: Adaptation, bounds: P
   };
 }
 
-function shown(stored: StoredWorkflow, schedule: ScheduleView | undefined): Omit<Shown, "adapted"> {
+function shown(
+  stored: StoredWorkflow,
+  schedule: ScheduleView | undefined,
+  standing: TargetStanding,
+): Omit<Shown, "adapted"> {
   const { auth, signingSecret, settings, paused } = stored;
   return {
     workflow_type: stored.workflowType,
     built_in: stored.builtIn,
     settings: {
       ...settings,
+      ...shownAddresses(settings),
       ...(auth ? { auth: { ...auth, [SECRET_FIELD[auth.type]]: MASK } } : {}),
       ...(signingSecret ? { signing_secret: MASK } : {}),
       paused,
     },
+    targets: shownTargets(stored, standing),
     schedule_state: schedule
       ? {
           last_slot: time(schedule.lastSlotMs),
