@@ -137,6 +137,7 @@ export const TaskAttempt = z.object({
   execution_id: Uuid,
   attempt: z.int(),
   state: z.string(),
+  target: z.string().nullable().meta({ description: "Where it was sent last, by the target's name" }),
   dispatched_at: Timestamp,
   accepted_at: Timestamp.nullable(),
   ended_at: Timestamp.nullable(),
@@ -212,6 +213,7 @@ export const Explanation = z
       z.object({
         execution_id: Uuid,
         workflow_type: z.string(),
+        target: z.string().nullable(),
         since: Timestamp,
         tasks: z.int(),
         expected_end: Timestamp.meta({

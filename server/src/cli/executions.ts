@@ -200,6 +200,7 @@ function renderAttempts(screen: Screen, execution: Execution, nowMs: number): vo
     [
       { title: "NO", value: (each) => each.attempt, right: true },
       { title: "STATE", value: (each) => each.state },
+      { title: "TARGET", value: (each) => each.target, shrinks: true },
       { title: "DELIVERED", value: (each) => `${each.deliveries}×`, right: true },
       { title: "DISPATCHED", value: (each) => ago(each.dispatched_at, nowMs) },
       { title: "ENDED", value: (each) => ago(each.ended_at, nowMs) },

@@ -59,6 +59,7 @@ function render({ screen }: Session, answer: Explanation, nowMs: number): void {
       [
         { title: "EXECUTION", value: (each) => each.execution_id },
         { title: "WORKFLOW", value: (each) => each.workflow_type, shrinks: true },
+        { title: "TARGET", value: (each) => each.target, shrinks: true },
         { title: "TASKS", value: (each) => each.tasks, right: true },
         { title: "SINCE", value: (each) => ago(each.since, nowMs) },
         { title: "EXPECTED END", value: (each) => ago(each.expected_end, nowMs) },

@@ -259,7 +259,10 @@ async function fromHistory(session: Session, options: Options, tasksAtOnce: numb
 
 /** Of a workflow's settings those that a plan looks at; that it is paused now says nothing about then. */
 function decisive(settings: Record<string, unknown>): Record<string, unknown> {
-  const names = ["timeout_seconds", "batch", "max_concurrent", "weight", "estimates", "next", "schedule"];
+  const names = [
+    ...["timeout_seconds", "batch", "max_concurrent", "weight", "estimates", "next", "schedule"],
+    ...["webhook_url", "targets"],
+  ];
   return Object.fromEntries(
     names.flatMap((name) => (settings[name] === undefined ? [] : [[name, settings[name]]])),
   );

@@ -122,6 +122,7 @@ function renderTask({ screen, terminal }: Session, task: Task): void {
         { title: "EXECUTION", value: (attempt) => attempt.execution_id },
         { title: "ATTEMPT", value: (attempt) => attempt.attempt, right: true },
         { title: "STATE", value: (attempt) => attempt.state },
+        { title: "TARGET", value: (attempt) => attempt.target, shrinks: true },
         { title: "DISPATCHED", value: (attempt) => ago(attempt.dispatched_at, now) },
         { title: "ENDED", value: (attempt) => ago(attempt.ended_at, now) },
       ],

@@ -1,11 +1,12 @@
 /** Owns `orchestrator workflows …`: showing and registering sub-workflows. Never shows a secret; the server hides them. */
-import type { Workflow } from "@master-orchestrator/contract";
+import type { TargetShown, Workflow } from "@master-orchestrator/contract";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { path } from "./api.ts";
 import { printFields, printValue } from "./details.ts";
 import { readJsonFile } from "./json-file.ts";
 import { addGroup, addListing } from "./list.ts";
+import type { Screen } from "./screen.ts";
 import { type Session, type Shell, withAction } from "./session.ts";
 import { ago, duration, plain } from "./text.ts";
 
@@ -73,7 +74,8 @@ async function list(session: Session): Promise<undefined> {
   );
 }
 
-function target({ settings }: Row): unknown {
+function target({ settings, targets: shown }: Row): unknown {
+  if (shown?.length > 1) return shown.map(({ name, state }) => `${name} (${state})`).join(" ");
   const targets = settings.targets as { webhook_url?: string }[] | undefined;
   return settings.webhook_url ?? targets?.map((each) => each.webhook_url).join(" ") ?? null;
 }
@@ -87,7 +89,32 @@ function render({ screen, terminal }: Session, workflow: Row): void {
     ...scheduleFields(workflow.schedule_state, now),
     ...adaptedFields(workflow.adapted, now),
   });
+  printTargets(screen, workflow.targets ?? [], now);
   printValue(screen, "settings", workflow.settings);
+}
+
+function printTargets(screen: Screen, targets: readonly TargetShown[], now: number): void {
+  if (targets.length === 0) return;
+  const percent = (share: number | null) => (share === null ? "-" : `${(share * 100).toFixed(0)} %`);
+  screen.line();
+  screen.line(screen.paint("bold", "targets"));
+  screen.table<TargetShown>(
+    [
+      { title: "TARGET", value: ({ name }) => name, shrinks: true },
+      { title: "STATE", value: ({ state }) => state },
+      { title: "RUNS", value: ({ outstanding }) => outstanding, right: true },
+      { title: "SHARE", value: ({ received_share }) => percent(received_share), right: true },
+      { title: "ENTITLED", value: ({ entitled_share }) => percent(entitled_share), right: true },
+      { title: "ROOM", value: ({ room }) => percent(room), right: true },
+      { title: "IN A ROW", value: ({ failures_in_row }) => failures_in_row, right: true },
+      { title: "SUCCESS", value: ({ last_success_at }) => ago(last_success_at, now) },
+      { title: "FAILURE", value: ({ last_failure_at }) => ago(last_failure_at, now) },
+      { title: "BACK", value: ({ next_probe_at, rests_until }) => ago(next_probe_at ?? rests_until, now) },
+      { title: "LAST FAILURE", value: ({ last_failure }) => last_failure, shrinks: true },
+    ],
+    targets,
+    "",
+  );
 }
 
 function scheduleFields(

@@ -29,7 +29,13 @@ export interface Question {
   /** Lanes that wait for the same slots and go first. */
   lanesBefore: number;
   /** The run that carries it now; null without one, and for a past moment. */
-  run: { executionId: string; attempt: number; sinceMs: number; typicalMs: number } | null;
+  run: {
+    executionId: string;
+    attempt: number;
+    target?: string | null;
+    sinceMs: number;
+    typicalMs: number;
+  } | null;
   /** For a past moment: when the task really started after it, null if it has not; undefined for now. */
   startedAtMs?: number | null;
 }
@@ -48,7 +54,11 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
     closedBy: ["workflow_without_target", "workflow_paused"],
     open: "the workflow has a target and is not paused",
   },
-  { gate: "circuit", closedBy: ["circuit_open"], open: "the workflow's circuit breaker is closed" },
+  {
+    gate: "circuit",
+    closedBy: ["circuit_open"],
+    open: "the workflow's circuit breaker is closed, and so is that of a target",
+  },
   {
     gate: "workflow_concurrency",
     closedBy: ["concurrency_workflow"],
@@ -128,7 +138,8 @@ function runningInWords(run: Question["run"]): string {
   if (!run) return "It is running.";
   const since = new Date(run.sinceMs).toISOString();
   const seconds = Math.round(run.typicalMs / 1000);
-  return `It is running in execution ${run.executionId}, attempt ${run.attempt}, since ${since}; runs of its workflow take about ${seconds} s.`;
+  const at = run.target ? ` at ${run.target}` : "";
+  return `It is running in execution ${run.executionId}, attempt ${run.attempt}${at}, since ${since}; runs of its workflow take about ${seconds} s.`;
 }
 
 function startInWords({ startedAtMs }: Question, hold: Hold | null): string {

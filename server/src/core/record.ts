@@ -12,6 +12,8 @@ import type {
 import { fleetConnections } from "./health.ts";
 import { overdueRuns } from "./recovery.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { failuresInRow } from "./target-health.ts";
+import { targetSubject } from "./targets.ts";
 
 /** The figures that the decisions were made from; kept with each failure, too, as the system's state. */
 export function snapshotRecord(snapshot: Snapshot) {
@@ -22,6 +24,12 @@ export function snapshotRecord(snapshot: Snapshot) {
     slowness: snapshot.adaptation.slowness,
     ...(snapshot.spending ? { spent_today_usd: snapshot.spending.spentTodayMicros / 1e6 } : {}),
     running: snapshot.running,
+    running_at_targets: snapshot.atTargets,
+    targets_failing: Object.fromEntries(
+      snapshot.targets
+        .filter((memory) => failuresInRow(memory) > 0)
+        .map((memory) => [targetSubject(memory.workflowType, memory.name), failuresInRow(memory)]),
+    ),
     waiting: Object.fromEntries(
       snapshot.lanes.map((lane) => [`${lane.workflowType}/${lane.contentType}`, lane.depth]),
     ),

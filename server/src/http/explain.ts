@@ -47,6 +47,7 @@ export async function explainTask(
     slot_holders: holders.map((holder) => ({
       execution_id: holder.executionId,
       workflow_type: holder.workflowType,
+      target: holder.target,
       since: time(holder.sinceMs),
       tasks: holder.tasks,
       expected_end: time(
@@ -96,6 +97,7 @@ function runOf(standing: Standing, task: TaskDetail): Question["run"] {
   return {
     executionId: attempt.executionId,
     attempt: attempt.attempt,
+    target: attempt.target,
     sinceMs: attempt.dispatchedAtMs,
     typicalMs: typicalRunMs(standing, task.workflowType),
   };

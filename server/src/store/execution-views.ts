@@ -185,6 +185,7 @@ export async function taskIdsOf(db: Queryable, executionId: string): Promise<str
 export interface SlotHolder {
   executionId: string;
   workflowType: string;
+  target: string | null;
   sinceMs: number;
   tasks: number;
 }
@@ -192,7 +193,7 @@ export interface SlotHolder {
 /** Who holds slots now: of one workflow, or of all; oldest first. */
 export async function slotHolders(db: Queryable, workflowType: string | null): Promise<SlotHolder[]> {
   const { rows } = await db.query(
-    `select e.execution_id, e.workflow_type, a.dispatched_at, cardinality(a.task_ids) as tasks
+    `select e.execution_id, e.workflow_type, a.target, a.dispatched_at, cardinality(a.task_ids) as tasks
        from workflow_orchestration e
        join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
       where e.status in ('DISPATCHING', 'MONITORING') and a.state in ('sent', 'accepted')
@@ -203,6 +204,7 @@ export async function slotHolders(db: Queryable, workflowType: string | null): P
   return rows.map((row) => ({
     executionId: row.execution_id,
     workflowType: row.workflow_type,
+    target: row.target,
     sinceMs: row.dispatched_at,
     tasks: row.tasks,
   }));

@@ -93,6 +93,7 @@ export interface TaskDetail extends TaskSummaryRow {
     executionId: string;
     attempt: number;
     state: string;
+    target: string | null;
     dispatchedAtMs: number;
     acceptedAtMs: number | null;
     endedAtMs: number | null;
@@ -119,7 +120,7 @@ export async function taskById(db: Queryable, taskId: string): Promise<TaskDetai
   );
   const executionIds = executions.rows.map((execution) => execution.execution_id);
   const attempts = await db.query(
-    `select execution_id, attempt, state, dispatched_at, accepted_at, ended_at from attempts
+    `select execution_id, attempt, state, target, dispatched_at, accepted_at, ended_at from attempts
       where execution_id = any($1) and $2 = any(task_ids) order by execution_id, attempt limit 500`,
     [executionIds, taskId],
   );
@@ -132,6 +133,7 @@ export async function taskById(db: Queryable, taskId: string): Promise<TaskDetai
       executionId: attempt.execution_id,
       attempt: attempt.attempt,
       state: attempt.state,
+      target: attempt.target,
       dispatchedAtMs: attempt.dispatched_at,
       acceptedAtMs: attempt.accepted_at,
       endedAtMs: attempt.ended_at,

@@ -175,6 +175,7 @@ async function showTask(db: Database, taskId: string) {
       execution_id: row.executionId,
       attempt: row.attempt,
       state: row.state,
+      target: row.target,
       dispatched_at: time(row.dispatchedAtMs),
       accepted_at: time(row.acceptedAtMs),
       ended_at: time(row.endedAtMs),
