@@ -43,6 +43,8 @@ describe("the record of a snapshot", () => {
       policy_version: 4,
       slowness: 0,
       running: { content_pipeline: 1 },
+      running_at_targets: { "content_pipeline/main": 1 },
+      targets_failing: {},
       waiting: { "content_pipeline/default": 7, "content_pipeline/news": 1 },
       priorities: { "content_pipeline/default": 50, "content_pipeline/news": 50 },
       health: {
