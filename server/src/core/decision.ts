@@ -54,10 +54,10 @@ export interface ExecutionEnd {
 
 /** Something that a plan has seen happen at a target. */
 export type Signal = { target: string } & (
-  | { kind: "answered"; atMs: number; tookMs: number | null }
+  | { kind: "answered"; tookMs: number | null }
   /** A callback, whatever it reports: the target works. */
   | { kind: "returned" }
-  | { kind: "snoozed"; untilMs: number; message: string }
+  | { kind: "snoozed"; untilMs: number }
   /** A posting came to nothing that is known. */
   | { kind: "unanswered"; message: string }
   /** An attempt ended as refused or undelivered (`posting`), timed out or lost. */

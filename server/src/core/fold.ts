@@ -105,7 +105,7 @@ function foldDelivery(folding: Folding, fact: DeliveryFact, context: FoldContext
           ? context.retry.snooze_seconds * 1000
           : Math.min(Math.max(asked, SNOOZE_MIN_MS), SNOOZE_MAX_MS);
       const untilMs = context.nowMs + waitMs;
-      return withAttempt(signal(folding, { kind: "snoozed", untilMs, message: fact.message }), context, {
+      return withAttempt(signal(folding, { kind: "snoozed", untilMs }), context, {
         state: "snoozed",
         deliverAtMs: untilMs,
         snoozedSinceMs: attempt.snoozedSinceMs ?? context.nowMs,
@@ -131,7 +131,7 @@ function accept(
   tookMs: number | null = null,
 ): Folding {
   if (folding.run.attempt.state === "accepted") return folding;
-  const accepted = withAttempt(signal(folding, { kind: "answered", atMs, tookMs }), context, {
+  const accepted = withAttempt(signal(folding, { kind: "answered", tookMs }), context, {
     state: "accepted",
     acceptedAtMs: atMs,
     deadlineAtMs: atMs + folding.run.attempt.timeoutMs,

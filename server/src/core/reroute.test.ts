@@ -110,6 +110,15 @@ describe("an attempt", () => {
     );
   });
 
+  it("that waited where it may be is posted there again, and is no probe of an open breaker", () => {
+    const run = aSnoozedRun({ attempt: { target: "a", mayBeThere: true } });
+    const targets = [aMemory({ name: "a", unansweredInRow: 5, lastFailure: "x", lastFailureAtMs: NOW })];
+    const decisions = decided({ runs: [run], targets, recoveries: [breaker({ nextAtMs: NOW + MINUTE })] });
+    const { attempt, deliver } = of(decisions, "advance")[0]!;
+    assert.deepEqual([attempt.state, attempt.target, deliver], ["sent", "a", true]);
+    assert.deepEqual(of(decisions, "recovery"), []);
+  });
+
   it("that follows a failed one goes to another target", () => {
     const [retry] = of(decided({ runs: [aFailedRun({ attempt: { target: "a" } })] }), "retry");
     assert.equal(retry!.target, "b");

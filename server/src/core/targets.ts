@@ -135,8 +135,9 @@ export function occupy(place: Place, occupant: Occupant, nowMs: number): void {
 
 /** A run that was sent there before, and had asked to wait, is posted there again. */
 export function returnTo(place: Place, occupant: Occupant): void {
+  const { breaker } = place;
   place.runs += 1;
-  if (place.breaker !== null) place.probe ??= occupant;
+  if (breaker?.state === "half_open" && breaker.probe === null) place.probe ??= occupant;
 }
 
 export function placesOf(places: Places, workflowType: string): readonly Place[] {
