@@ -1,23 +1,14 @@
 /** Gives free slots to what ranks highest within its fair share, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
 import { largestBatch } from "./adapt.ts";
-import type { Decision, Dispatch, Hold, Resume, Share } from "./decision.ts";
+import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
 import { ORCHESTRATOR } from "./recovery-steps.ts";
+import { restart, staysAtTarget } from "./restart.ts";
 import { charge, laneName, lanesAhead, lifts, moveOn, openShares, type Shares, weightOf } from "./share.ts";
 import type { LaneView, Recovery, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
-import {
-  choose,
-  type Occupant,
-  occupy,
-  type Place,
-  type Places,
-  placeOf,
-  returnTo,
-  targetGate,
-  whyThere,
-} from "./targets.ts";
+import { choose, occupy, type Place, type Places, targetGate, whyThere } from "./targets.ts";
 
 /** Free slots while a plan is being made; every admission takes one. */
 interface Slots {
@@ -205,7 +196,8 @@ function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot, plac
   if (workflow.paused) return pausedGate(workflow, snapshot);
   const breaker = breakerOf(workflowType, snapshot);
   if (breaker && !slots.probes.has(workflowType)) return circuitGate(breaker);
-  const nowhere = staysAtTarget(candidate) ? null : targetGate(places, workflowType);
+  const nowhere =
+    candidate.kind === "run" && staysAtTarget(candidate.run) ? null : targetGate(places, workflowType);
   if (nowhere) return nowhere;
   if (!keepsSlot(candidate) && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
     const cause = `${workflowType} runs at its limit of ${workflow.maxConcurrent} at once (max_concurrent)`;
@@ -288,42 +280,6 @@ function unseenRest(lane: LaneView): Hold {
     cause: "one cycle looks at a bounded number of tasks; the next one follows at once",
     tasks: lane.depth,
   };
-}
-
-/** A snoozed run that may be there all the same, from a posting that nobody answered. */
-function staysAtTarget(candidate: Candidate): boolean {
-  return candidate.kind === "run" && isSnoozed(candidate.run) && candidate.run.attempt.mayBeThere;
-}
-
-/** A next attempt goes to another target than the one where the last one failed, if there is one. */
-function restart(run: Run, snapshot: Snapshot, places: Places): Decision {
-  const { workflowType, attempt, tasks } = run;
-  const timeoutMs = snapshot.workflows[workflowType]?.timeoutMs ?? attempt.timeoutMs;
-  const occupant = { taskId: tasks[0]?.taskId as string, timeoutMs };
-  if (attempt.state === "snoozed") return resumeAt(run, occupant, places);
-  const place = choose(places, workflowType, attempt.target) as Place;
-  const there = whyThere(places, place);
-  occupy(place, occupant, snapshot.nowMs);
-  return {
-    kind: "retry",
-    executionId: run.executionId,
-    workflowType,
-    attempt: attempt.number + 1,
-    taskIds: tasks.map((task) => task.taskId),
-    timeoutMs,
-    target: place.target.name,
-    reason: `attempt ${attempt.number + 1} of ${snapshot.policy.retry.max_attempts}${there}`,
-  };
-}
-
-/** At another target only if it certainly is not at its own. */
-function resumeAt(run: Run, occupant: Occupant, places: Places): Resume {
-  const { workflowType, attempt } = run;
-  const own = placeOf(places, workflowType, attempt.target);
-  const place = attempt.mayBeThere ? own : (choose(places, workflowType) ?? own);
-  if (place && place !== own) occupy(place, occupant, places.nowMs);
-  else if (place) returnTo(place, occupant);
-  return { kind: "resume", run, target: place?.target.name ?? attempt.target };
 }
 
 function takeBatch(
