@@ -1,89 +1,37 @@
 /** Measures what the gateway adds to an AI call: direct, through ours, and through @portkey-ai/gateway, in turns in the same run. */
-import { type ChildProcess, fork, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { Agent, request } from "undici";
 import { machine, percentile, withCluster } from "./cluster.ts";
+import { freePort, KEY, processorMs, startOurs, startPortkey, startProvider } from "./gateways.ts";
 
+/** Calls of each way: one at a time, and at a steady rate. */
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 1_000);
-const WARM_UP = 100;
-const KEY = "bench-admin-key-0123456789abcdef";
-const agent = new Agent({ connections: 4, keepAliveTimeout: 60_000 });
+/** Just-in-time compilers, plans and connections are there after so many calls of each way. */
+const WARM_UP = Number(process.env.BENCH_WARM_UP ?? 1_000);
+/** Calls a second of one way in its turn, and how long a turn is. A call begins at its time, whatever is still open. */
+const RATE = Number(process.env.BENCH_RATE ?? 60);
+const TURN_MS = 1_000;
+const STREAM = process.env.BENCH_STREAM === "1";
+const agent = new Agent({ connections: 64, keepAliveTimeout: 60_000 });
 const body = JSON.stringify({
   model: "gpt-4o-mini",
   max_tokens: 100,
+  ...(STREAM ? { stream: true, stream_options: { include_usage: true } } : {}),
   messages: [{ role: "user", content: "Say hello, please" }],
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** How long a call took, and how much of that the service waited for its own statements. */
+interface Taken {
+  ms: number;
+  databaseMs: number;
 }
+type Way = "direct" | "ours" | "portkey" | "commits";
+type Ways = Record<Way, () => Promise<Taken>>;
 
-function pathOf(relative: string): string {
-  return fileURLToPath(new URL(relative, import.meta.url));
-}
-
-async function startProvider(): Promise<{ child: ChildProcess; url: string }> {
-  const child = fork(pathOf("provider.ts"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  const port = await new Promise<number>((resolve) =>
-    child.once("message", (message) => resolve((message as { port: number }).port)),
-  );
-  return { child, url: `http://127.0.0.1:${port}/v1` };
-}
-
-async function startOurs(databaseUrl: string, dataDir: string, port: number, providerUrl: string) {
-  const child = spawn(process.execPath, [pathOf("../server/src/main.ts")], {
-    env: {
-      ...process.env,
-      DATABASE_URL: databaseUrl,
-      DATA_DIR: dataDir,
-      PORT: String(port),
-      ORCHESTRATOR_ADMIN_KEY: KEY,
-      OPENAI_API_KEY: "bench",
-      OPENAI_BASE_URL: providerUrl,
-      LOG_LEVEL: "warn",
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  await new Promise<void>((resolve) => {
-    child.stdout?.on("data", (data) => String(data).includes("is ready") && resolve());
-  });
-  const answer = await request(`http://127.0.0.1:${port}/api/v1/policy`, {
-    dispatcher: agent,
-    method: "PUT",
-    headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
-    body: JSON.stringify({ policy: { providers: { openai: { requests_per_minute: 20_000 } } } }),
-  });
-  await answer.body.dump();
-  return child;
-}
-
-async function startPortkey(port: number): Promise<ChildProcess> {
-  const script = pathOf("../node_modules/@portkey-ai/gateway/build/start-server.js");
-  const child = spawn(process.execPath, [script, `--port=${port}`, "--headless"], { stdio: "ignore" });
-  for (let tries = 0; tries < 100; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const up = await request(`http://127.0.0.1:${port}/`, { dispatcher: agent }).catch(() => null);
-    await up?.body.dump();
-    if (up) return child;
-  }
-  throw new Error("the other gateway did not start");
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
+async function chat(base: string, headers: Record<string, string>): Promise<Taken> {
   const started = performance.now();
-  await work();
-  return performance.now() - started;
-}
-
-async function chat(base: string, headers: Record<string, string>): Promise<void> {
   const answer = await request(`${base}/chat/completions`, {
     dispatcher: agent,
     method: "POST",
@@ -91,81 +39,99 @@ async function chat(base: string, headers: Record<string, string>): Promise<void
     body,
   });
   const text = await answer.body.text();
+  const ms = performance.now() - started;
   if (answer.statusCode !== 200 || !text.includes("Hello there")) {
     throw new Error(`${base}: ${answer.statusCode} ${text}`);
   }
+  const timing = String(answer.headers["server-timing"] ?? "");
+  const legs = [...timing.matchAll(/(permit|ledger);dur=([\d.]+)/g)];
+  return { ms, databaseMs: legs.reduce((sum, [, , leg]) => sum + Number(leg), 0) };
 }
 
-/** Processor time of a process so far, where the system tells: unlike a latency it is the same on a busy machine. */
-async function processorMs({ pid }: ChildProcess): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  const [user, system] = stat
-    .slice(stat.lastIndexOf(")") + 2)
-    .split(" ")
-    .slice(11, 13)
-    .map(Number);
-  return ((user ?? Number.NaN) + (system ?? Number.NaN)) * 10;
+async function timed(work: () => Promise<unknown>): Promise<Taken> {
+  const started = performance.now();
+  await work();
+  return { ms: performance.now() - started, databaseMs: 0 };
 }
 
-interface Round {
-  direct: number;
-  ours: number;
-  portkey: number;
-  /** Two commits of one row, one after the other: what a reservation and its settlement cost at least. */
-  commits: number;
-}
-
-async function measure(ways: Record<keyof Round, () => Promise<unknown>>): Promise<Round[]> {
-  const rounds: Round[] = [];
-  for (let round = -WARM_UP; round < ROUNDS; round++) {
-    // In turns, so that what else the machine does meets all of them alike.
-    const measured = {
-      direct: await timed(ways.direct),
-      ours: await timed(ways.ours),
-      portkey: await timed(ways.portkey),
-      commits: await timed(ways.commits),
-    };
-    if (round >= 0) rounds.push(measured);
+/** In turns call by call, so that what else the machine does meets all of them alike. */
+async function oneAtATime(ways: Ways, rounds: number): Promise<Record<Way, Taken[]>> {
+  const taken: Record<Way, Taken[]> = { direct: [], ours: [], portkey: [], commits: [] };
+  for (let round = 0; round < rounds; round++) {
+    for (const way of Object.keys(ways) as Way[]) taken[way].push(await ways[way]());
   }
-  return rounds;
+  return taken;
 }
 
-function report(rounds: readonly Round[]): void {
-  const of = (value: (round: Round) => number) => {
-    const sorted = rounds.map(value).sort((a, b) => a - b);
-    return { p50: percentile(sorted, 50), p99: percentile(sorted, 99) };
-  };
-  const show = (name: string, { p50, p99 }: { p50: number; p99: number }) =>
-    console.log(`${name.padEnd(44)} p50 ${p50.toFixed(2)} ms   p99 ${p99.toFixed(2)} ms`);
-  const direct = of((round) => round.direct);
-  const ours = of((round) => round.ours);
-  const portkey = of((round) => round.portkey);
-  const commits = of((round) => round.commits);
+/** In turns of a second, each at the same rate. */
+async function atASteadyRate(ways: Ways, rounds: number): Promise<Record<Way, Taken[]>> {
+  const taken: Record<Way, Taken[]> = { direct: [], ours: [], portkey: [], commits: [] };
+  const perTurn = Math.round((RATE * TURN_MS) / 1_000);
+  for (let round = 0; round < rounds; round += perTurn) {
+    for (const way of Object.keys(ways) as Way[]) {
+      const began = performance.now();
+      const calls = Array.from({ length: perTurn }, async (_, n) => {
+        const atMs = began + (n * 1_000) / RATE;
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - performance.now())));
+        taken[way].push(await ways[way]());
+      });
+      await Promise.all(calls);
+    }
+  }
+  return taken;
+}
+
+interface Figures {
+  p50: number;
+  p99: number;
+}
+
+function figures(values: readonly number[]): Figures {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { p50: percentile(sorted, 50), p99: percentile(sorted, 99) };
+}
+
+function less(of: Figures, other: Figures): Figures {
+  return { p50: of.p50 - other.p50, p99: of.p99 - other.p99 };
+}
+
+function show(name: string, { p50, p99 }: Figures): void {
+  console.log(
+    `  ${name.padEnd(52)} p50 ${p50.toFixed(2).padStart(6)} ms   p99 ${p99.toFixed(2).padStart(6)} ms`,
+  );
+}
+
+function report(title: string, taken: Record<Way, Taken[]>): void {
+  console.log(title);
+  const all = (way: Way) => figures(taken[way].map(({ ms }) => ms));
+  const direct = all("direct");
+  const besides = figures(taken.ours.map(({ ms, databaseMs }) => ms - databaseMs));
   show("direct", direct);
-  show("ours (two commits a call)", ours);
-  show("@portkey-ai/gateway (keeps nothing)", portkey);
-  show("two bare commits", commits);
-  const net = { p50: ours.p50 - direct.p50 - commits.p50, p99: ours.p99 - direct.p99 - commits.p99 };
-  show("added by ours besides two bare commits", net);
-  show("added by ours in all", { p50: ours.p50 - direct.p50, p99: ours.p99 - direct.p99 });
-  show("added by the other gateway", { p50: portkey.p50 - direct.p50, p99: portkey.p99 - direct.p99 });
-  const ratio = net.p50 / (portkey.p50 - direct.p50);
-  console.log(`besides the commits ours adds ${ratio.toFixed(2)} × what the other gateway adds (p50)`);
+  show("ours", all("ours"));
+  show("  of that: its two statements, committed", figures(taken.ours.map(({ databaseMs }) => databaseMs)));
+  show("@portkey-ai/gateway (keeps nothing)", all("portkey"));
+  show("two bare commits of one row, by the bench itself", all("commits"));
+  const own = less(besides, direct);
+  const other = less(all("portkey"), direct);
+  show("added by ours besides its statements", own);
+  show("added by ours in all", less(all("ours"), direct));
+  show("added by the other gateway", other);
+  console.log(
+    `  besides the database ours adds ${(own.p50 / other.p50).toFixed(2)} × what the other adds (p50)`,
+  );
 }
 
 await withCluster(async (databaseUrl) => {
   const dataDir = await mkdtemp(`${tmpdir()}/bench-`);
   const [ownPort, otherPort] = [await freePort(), await freePort()];
   const provider = await startProvider();
-  const ours = await startOurs(databaseUrl, dataDir, ownPort, provider.url);
+  const ours = await startOurs({ databaseUrl, dataDir, port: ownPort, providerUrl: provider.url });
   const portkey = await startPortkey(otherPort);
-  const db = new pg.Client(databaseUrl);
-  await db.connect();
+  const db = new pg.Pool({ connectionString: databaseUrl, max: 8 });
   try {
     await db.query("create table probe (n int)");
     const commit = () => db.query("insert into probe values (1)");
-    const spent = { ours: await processorMs(ours), portkey: await processorMs(portkey) };
-    const rounds = await measure({
+    const ways: Ways = {
       direct: () => chat(provider.url, {}),
       ours: () => chat(`http://127.0.0.1:${ownPort}/ai/openai/v1`, { authorization: `Bearer ${KEY}` }),
       portkey: () =>
@@ -174,17 +140,16 @@ await withCluster(async (databaseUrl) => {
           "x-portkey-provider": "openai",
           "x-portkey-custom-host": provider.url,
         }),
-      commits: async () => {
-        await commit();
-        await commit();
-      },
-    });
-    report(rounds);
-    const calls = ROUNDS + WARM_UP;
-    const own = ((await processorMs(ours)) - spent.ours) / calls;
-    const other = ((await processorMs(portkey)) - spent.portkey) / calls;
+      commits: () => timed(async () => [await commit(), await commit()]),
+    };
+    await oneAtATime(ways, WARM_UP);
+    const before = { ours: await processorMs(ours), portkey: await processorMs(portkey) };
+    report(`one call at a time, ${ROUNDS} of each way`, await oneAtATime(ways, ROUNDS));
+    report(`${RATE} calls a second, ${ROUNDS} of each way`, await atASteadyRate(ways, ROUNDS));
+    const own = ((await processorMs(ours)) - before.ours) / (2 * ROUNDS);
+    const other = ((await processorMs(portkey)) - before.portkey) / (2 * ROUNDS);
     console.log(`processor time a call: ours ${own.toFixed(2)} ms, the other gateway ${other.toFixed(2)} ms`);
-    console.log(`${ROUNDS} calls each, one at a time; ${await machine()}`);
+    console.log(`${STREAM ? "streams" : "documents"}; ${await machine()}`);
   } finally {
     await db.end();
     portkey.kill();

@@ -12,6 +12,7 @@ import { findPrice } from "./prices.ts";
 import { type ProviderName, type Refusal, refusal } from "./providers.ts";
 import { readCall } from "./request.ts";
 import { send } from "./send.ts";
+import { createTiming } from "./timing.ts";
 import {
   DEADLINE_MS,
   type GatewayAnswer,
@@ -43,15 +44,24 @@ export function createGateway(context: GatewayContext): Gateway {
       const down = circuit.isDown(call.provider);
       const ahead =
         policy.policy.fallbacks.some(({ when }) => when === "budget_pace") && (await spending(policy));
-      const walk = { context, call, operation, read, circuit };
+      const timing = createTiming(context.clock.monotonicMs);
+      const walk = { context, call, operation, read, circuit, timing };
       const chosen = fallbackFor(walk, policy, { down, ahead });
       const first = await attempt(walk, chosen);
       // A provider that could not even be reached: another one may be, in the same call.
       const spare =
         first.unreached && !chosen ? fallbackFor(walk, policy, { down: true, ahead: false }) : null;
-      return spare ? (await attempt(walk, spare)).answer : first.answer;
+      const { answer } = spare ? await attempt(walk, spare) : first;
+      return "code" in answer ? answer : withTiming(answer, timing.header());
     },
   };
+}
+
+/** A provider's own words about its time stay. */
+function withTiming(answer: GatewayAnswer, ours: string): GatewayAnswer {
+  const theirs = answer.headers["server-timing"];
+  const all = theirs === undefined ? ours : `${theirs}, ${ours}`;
+  return { ...answer, headers: { ...answer.headers, "server-timing": all } };
 }
 
 function unknownPath({ method, path }: GatewayCall): Refusal {
@@ -110,13 +120,14 @@ async function attempt(
     const settings = context.providers[target.provider];
     const { apiKey } = settings;
     if (apiKey === null) return { answer: providerOff(target.provider), unreached: true };
-    const admission = await context.governor.admit(
+    const admitted = context.governor.admit(
       (inForce) => {
         target = targetOf(walk, fallback, inForce) ?? target;
         return askFor({ ...walk, entryId }, target as Target);
       },
       { holdMs, signal: call.gone },
     );
+    const admission = await walk.timing.of("permit", admitted);
     const refused = refusalOf(admission, call);
     if (refused) return { answer: refused, unreached: false };
     const mayBegin = () => context.clock.monotonicMs() - admission.askedMs <= GRANT_TO_WIRE_MS;

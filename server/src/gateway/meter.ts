@@ -59,7 +59,7 @@ export class Meter {
     const rest = Buffer.concat(this.#pending);
     this.#pending = [];
     if (!this.#options.events) {
-      this.#readDocument(rest);
+      this.read(parse(rest));
       return EMPTY;
     }
     const kept = this.#readLine(rest);
@@ -138,8 +138,8 @@ export class Meter {
     this.#over = true;
   }
 
-  #readDocument(bytes: Uint8Array): void {
-    const value = parse(bytes);
+  /** A whole document, in place of its bytes; null for what is no JSON. */
+  read(value: object | null): void {
     // Gemini streams, where no events were asked for, an array of what would be events.
     for (const one of Array.isArray(value) ? value : [value]) {
       if (typeof one === "object" && one !== null) this.#readEvent(one as Fields);

@@ -1,7 +1,13 @@
 /** What models cost: the policy's prices first, then the price list's. A model that neither knows has no price. */
 
 import type { Policy } from "@master-orchestrator/contract";
-import { calcPrice, type ModelPrice, type Usage } from "@pydantic/genai-prices";
+import {
+  calcPrice,
+  type ModelInfo,
+  type ModelPrice,
+  type Provider,
+  type Usage,
+} from "@pydantic/genai-prices";
 import { mostOutputTokens } from "#core/models.ts";
 import { ceilingMicros, costMicros, type Rate } from "#core/price.ts";
 import type { TokenUsage } from "#core/usage.ts";
@@ -65,16 +71,16 @@ function ownPrice(name: string, price: Policy["prices"][string], version: string
 
 function listedPrice(provider: string, model: string, nowMs: number): Price | null {
   const providerId = LISTED_AS[provider];
-  if (providerId === undefined) return null;
-  const options = { providerId, timestamp: new Date(nowMs) };
-  const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, model, options);
-  if (!found) return null;
-  const { model_price: prices, model: listed } = found;
+  const found = providerId === undefined ? null : lookUp(providerId, model, nowMs);
+  if (found === null) return null;
+  const { info } = found;
+  const options = { provider: found.provider, timestamp: new Date(nowMs) };
+  const prices = Array.isArray(info.prices) ? priceThen(model, options) : info.prices;
   return {
-    name: listed.id,
+    name: info.id,
     version: LIST_VERSION,
-    mostInput: listed.context_window ?? MOST_INPUT,
-    mostOutput: mostOutputTokens(listed.id, listed.context_window),
+    mostInput: info.context_window ?? MOST_INPUT,
+    mostOutput: mostOutputTokens(info.id, info.context_window),
     cost: (usage) => listedCost(usage, model, options),
     worst: ({ input, output, media }) =>
       ceilingMicros([
@@ -82,6 +88,34 @@ function listedPrice(provider: string, model: string, nowMs: number): Price | nu
         { tokens: output, usdPerMillion: highest(prices, OUTPUTS, input) },
       ]),
   };
+}
+
+interface Listed {
+  /** The list's provider with this one model, so that nothing has to be searched again. */
+  provider: Provider;
+  info: ModelInfo;
+}
+
+/** The list never changes while the process lives; a name is looked for among hundreds of patterns. */
+const listed = new Map<string, Listed | null>();
+/** Names are the callers': more than these are forgotten. */
+const MOST_LISTED = 1_000;
+
+function lookUp(providerId: string, model: string, nowMs: number): Listed | null {
+  const key = `${providerId}/${model}`;
+  const known = listed.get(key);
+  if (known !== undefined) return known;
+  const nothing = { input_tokens: 0, output_tokens: 0 };
+  const found = calcPrice(nothing, model, { providerId, timestamp: new Date(nowMs) });
+  const entry = found && { provider: { ...found.provider, models: [found.model] }, info: found.model };
+  if (listed.size >= MOST_LISTED) listed.clear();
+  listed.set(key, entry);
+  return entry;
+}
+
+/** Some prices begin on a day, or hold for hours of it. */
+function priceThen(model: string, options: { provider: Provider; timestamp: Date }): ModelPrice {
+  return calcPrice({ input_tokens: 0, output_tokens: 0 }, model, options)?.model_price ?? {};
 }
 
 const TEXT_INPUTS = /^(input|cache_write|cache_read)_mtok$/;
@@ -101,7 +135,7 @@ function highest(prices: ModelPrice, keys: RegExp, input: number): number {
 }
 
 /** The price list knows which parts of a usage have prices of their own, and of which tier they are. */
-function listedCost(usage: TokenUsage, model: string, options: { providerId: string; timestamp: Date }) {
+function listedCost(usage: TokenUsage, model: string, options: { provider: Provider; timestamp: Date }) {
   const parts: Usage = { input_tokens: usage.input, output_tokens: usage.output };
   if (usage.cachedInput > 0) parts.cache_read_tokens = usage.cachedInput;
   if (usage.cacheWrite > 0) parts.cache_write_tokens = usage.cacheWrite;

@@ -36,9 +36,9 @@ export async function send(
   settings: ProviderSettings & { apiKey: string },
   { mayBegin, ask }: { mayBegin(): boolean; ask: Ask },
 ): Promise<Sent> {
-  const { call, context, circuit, entryId } = walk;
+  const { call, context, circuit, timing, entryId } = walk;
   const settle = (settlement: Partial<Settlement>) =>
-    context.governor.settle({ ...UNKNOWN, ...settlement, entryId }).catch((error) => {
+    timing.of("ledger", context.governor.settle({ ...UNKNOWN, ...settlement, entryId })).catch((error) => {
       // The reservation stands; the sweep will find it.
       context.log.error("A call could not be settled", { error, entry_id: entryId });
     });
@@ -50,7 +50,7 @@ export async function send(
   const sending: Sending = { walk, target, ask, cut, settle };
   const timers = cutInTime(sending);
   const { path, body } = addressed(walk, target);
-  const answer = await forward(context.outbound, settings, {
+  const sent = forward(context.outbound, settings, {
     provider: target.provider,
     method: call.method,
     path: path + call.search,
@@ -60,6 +60,7 @@ export async function send(
     signal: cut.signal,
     mayBegin,
   });
+  const answer = await timing.of("provider", sent);
   timers.answered();
   if ("refusal" in answer) {
     timers.end();
@@ -159,7 +160,7 @@ async function passOn(
       head = read.head;
       if (read.ended) {
         end();
-        return await passDocument(sending, { ...answer, headers }, Buffer.concat(head));
+        return await passDocument(sending, { ...answer, headers }, joined(head));
       }
     } catch (error) {
       end();
@@ -183,6 +184,10 @@ async function passOn(
     },
   });
   return { status: answer.status, headers, body: out };
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces);
 }
 
 function meterFor({ call, operation, read }: Walk, events: boolean): MeterOptions {
@@ -227,8 +232,7 @@ async function passDocument(
     return nonsense(target.provider, "its answer is not JSON");
   }
   const meter = new Meter(meterFor(walk, false));
-  meter.push(body);
-  meter.end();
+  meter.read(document);
   await sending.settle({ ...metered(sending, meter.usage()), httpStatus: status });
   return { status, headers, body };
 }
@@ -275,7 +279,8 @@ function nonsense(provider: string, what: string): Refusal {
 
 function parse(body: Uint8Array): object | null {
   try {
-    const value: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+    const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString("utf8");
+    const value: unknown = JSON.parse(text);
     return typeof value === "object" ? value : null;
   } catch {
     return null;

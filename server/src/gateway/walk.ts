@@ -10,6 +10,7 @@ import type { Operation } from "./operations.ts";
 import type { Price } from "./prices.ts";
 import type { ProviderName, ProviderSettings } from "./providers.ts";
 import type { ReadCall } from "./request.ts";
+import type { Timing } from "./timing.ts";
 
 /** Whose call it is. */
 export interface Attribution {
@@ -65,6 +66,7 @@ export interface Walk {
   operation: Operation;
   read: ReadCall;
   circuit: Circuit;
+  timing: Timing;
   entryId: string;
 }
 

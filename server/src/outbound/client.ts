@@ -80,6 +80,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const resolve = options.lookup ?? systemResolve;
   const guarded = buildAgent(resolve, options.allow);
   const unguarded = buildAgent(resolve, null);
+  const asking = unguarded.compose(askFirst);
 
   async function send(
     method: "GET" | "POST",
@@ -127,14 +128,16 @@ export function createOutbound(options: OutboundOptions): Outbound {
     const target = readTarget(url);
     const { mayBegin } = request;
     try {
-      const response = await (mayBegin ? unguarded.compose(onlyIf(mayBegin)) : unguarded).request({
+      const asked: AskingOptions = {
         origin: target.url.origin,
         path: target.url.pathname + target.url.search,
         method,
         headers: request.headers ?? {},
         body: request.body ?? null,
         signal: request.signal,
-      });
+        mayBegin,
+      };
+      const response = await asking.request(asked);
       return { status: response.statusCode, headers: flatten(response.headers), body: response.body };
     } catch (error) {
       if (request.signal?.aborted) {
@@ -155,18 +158,21 @@ export function createOutbound(options: OutboundOptions): Outbound {
   };
 }
 
+type AskingOptions = Dispatcher.RequestOptions & { mayBegin: (() => boolean) | undefined };
+
 /** Asks once more when a request is about to be written: between its making and now a connection may have been waited for. */
-function onlyIf(mayBegin: () => boolean): Dispatcher.DispatcherComposeInterceptor {
-  return (dispatch) => (options, handler) => {
+const askFirst: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const { mayBegin } = options as AskingOptions;
+  if (mayBegin) {
     const start = handler.onRequestStart?.bind(handler);
     handler.onRequestStart = (controller, context) => {
       start?.(controller, context);
       if (!mayBegin())
         controller.abort(new OutboundFailure("too_late", "it was too late to send the request"));
     };
-    return dispatch(options, handler);
-  };
-}
+  }
+  return dispatch(options, handler);
+};
 
 function guardedTarget(url: string, rules: readonly AllowRule[] | null, log?: Log): Target {
   try {

@@ -50,12 +50,15 @@ async function pass(
   { gateway, identify }: GatewayRoutesContext,
   provider: ProviderName,
   method: "GET" | "POST",
-  { headers, url, rawBody, signal }: Call,
+  { headers, url, rawBody, signal, caller }: Call,
 ): Promise<Answer> {
   const path = pathBehind(DOORS[provider], url);
   // Gemini speaks OpenAI's language as well, and its clients of that kind expect OpenAI's errors.
   const form = path?.startsWith(`${GEMINI_AS_OPENAI}/`) ? "openai" : provider;
-  const attribution = await whoCalls(identify, credentialOf(provider, headers, url));
+  const attribution = await whoCalls(identify, credentialOf(provider, headers, url), (key) =>
+    // The server has looked at the Authorization header already.
+    caller.kind !== "anonymous" && key === bearerOf(headers) ? caller : null,
+  );
   if (attribution === null) {
     return refused(
       form,
@@ -105,9 +108,12 @@ function passedOn(headers: HeaderLookup): Record<string, string> {
 
 /** The key where each provider's clients put it. */
 function credentialOf(provider: ProviderName, headers: HeaderLookup, url: URL): string | null {
-  const bearer = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
-  if (provider === "openai") return bearer;
-  return headers.get("x-goog-api-key") ?? url.searchParams.get("key") ?? bearer;
+  if (provider === "openai") return bearerOf(headers);
+  return headers.get("x-goog-api-key") ?? url.searchParams.get("key") ?? bearerOf(headers);
+}
+
+function bearerOf(headers: HeaderLookup): string | null {
+  return /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -120,15 +126,17 @@ const MOST_RUN_LETTERS = 200;
 async function whoCalls(
   identify: Authenticator["identify"],
   credential: string | null,
+  known: (key: string) => Caller | null,
 ): Promise<Attribution | null> {
   if (credential === null) return null;
   const dot = credential.startsWith("mo_") ? credential.indexOf(".") : -1;
   const key = dot < 0 ? credential : credential.slice(0, dot);
   const run = dot < 0 ? null : credential.slice(dot + 1, dot + 1 + MOST_RUN_LETTERS) || null;
-  const caller = await identify(key).catch((error): Caller => {
+  const asAnonymous = (error: unknown): Caller => {
     if (error instanceof Problem) return { kind: "anonymous" };
     throw error;
-  });
+  };
+  const caller = known(key) ?? (await identify(key).catch(asAnonymous));
   const actor = actorOf(caller);
   if (caller.kind === "execution") {
     return { executionId: caller.executionId, attempt: caller.attempt, run: null, actor };
