@@ -26,6 +26,8 @@ const body = JSON.stringify({
 interface Taken {
   ms: number;
   databaseMs: number;
+  /** How much of it the service waited for the provider's first byte. */
+  providerMs: number;
 }
 type Way = "direct" | "ours" | "portkey" | "commits";
 type Ways = Record<Way, () => Promise<Taken>>;
@@ -44,14 +46,14 @@ async function chat(base: string, headers: Record<string, string>): Promise<Take
     throw new Error(`${base}: ${answer.statusCode} ${text}`);
   }
   const timing = String(answer.headers["server-timing"] ?? "");
-  const legs = [...timing.matchAll(/(permit|ledger);dur=([\d.]+)/g)];
-  return { ms, databaseMs: legs.reduce((sum, [, , leg]) => sum + Number(leg), 0) };
+  const leg = (name: string) => Number(new RegExp(`${name};dur=([\\d.]+)`).exec(timing)?.[1] ?? 0);
+  return { ms, databaseMs: leg("permit") + leg("ledger"), providerMs: leg("provider") };
 }
 
 async function timed(work: () => Promise<unknown>): Promise<Taken> {
   const started = performance.now();
   await work();
-  return { ms: performance.now() - started, databaseMs: 0 };
+  return { ms: performance.now() - started, databaseMs: 0, providerMs: 0 };
 }
 
 /** In turns call by call, so that what else the machine does meets all of them alike. */
@@ -109,6 +111,10 @@ function report(title: string, taken: Record<Way, Taken[]>): void {
   show("direct", direct);
   show("ours", all("ours"));
   show("  of that: its two statements, committed", figures(taken.ours.map(({ databaseMs }) => databaseMs)));
+  show(
+    "  of that: the provider, up to its first byte",
+    figures(taken.ours.map(({ providerMs }) => providerMs)),
+  );
   show("@portkey-ai/gateway (keeps nothing)", all("portkey"));
   show("two bare commits of one row, by the bench itself", all("commits"));
   const own = less(besides, direct);

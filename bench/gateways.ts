@@ -53,7 +53,7 @@ export async function startOurs(at: {
   const answer = await request(`http://127.0.0.1:${at.port}/api/v1/policy`, {
     method: "PUT",
     headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
-    body: JSON.stringify({ policy: { providers: { openai: { requests_per_minute: 20_000 } } } }),
+    body: JSON.stringify({ policy: { providers: { openai: { requests_per_minute: 6_000 } } } }),
   });
   await answer.body.dump();
   return child;

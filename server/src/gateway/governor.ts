@@ -7,10 +7,10 @@ import { type Settlement, settle } from "#store/ledger.ts";
 import {
   type AdmitAnswer,
   type Ask,
-  admit,
   leaveLine,
   readGovernorClock,
   takeOffStep,
+  takeTurn,
   type Verdict,
 } from "#store/permits.ts";
 import { currentPolicy, type StoredPolicy } from "#store/policies.ts";
@@ -54,6 +54,12 @@ export interface Governor {
   watchClock(): Promise<void>;
 }
 
+/** What goes into a turn, and what comes out of it: nothing for what was settled. */
+type Item = { ask: Ask; version: number } | { settlement: Settlement };
+/** Null: to be asked again, under the policy or clock that is in force by then. */
+type Judged = { verdict: Verdict | null; sentMs: number };
+type Done = Judged | null;
+
 /** Asks are small; a group is one statement under the lock. */
 const MAX_GROUP = 50;
 /** One who waits asks again at least this often, or the place in the line is lost. */
@@ -74,35 +80,38 @@ export function createGovernor(context: GovernorContext): Governor {
     return known;
   };
 
-  /** One statement for what gathers; null for those that have to be priced or timed again. */
-  const judge = groupCommit(
-    async (questions: { ask: Ask; version: number }[]) => {
-      const version = questions[0]?.version as number;
-      const same = questions.filter((question) => question.version === version);
-      const asks = same.map(({ ask }) => ask);
-      const { answer, sentMs } = await watch.during(() =>
-        admit(db, asks, { policyVersion: version, believable: watch.believable(), graceMs: GRACE_MS }),
-      );
+  /** One statement, and one commit, for what gathers: settlements first, since they make room. */
+  const turn = groupCommit(
+    async (items: Item[]): Promise<Done[]> => {
+      const settlements = items.flatMap((item) => ("settlement" in item ? [item.settlement] : []));
+      const questions = items.flatMap((item) => ("ask" in item ? [item] : []));
+      const [first] = questions;
+      if (first === undefined) {
+        await settle(db, settlements);
+        return items.map(() => null);
+      }
+      const { version } = first;
+      const asks = questions.filter((question) => question.version === version).map(({ ask }) => ask);
+      const context = { policyVersion: version, believable: watch.believable(), graceMs: GRACE_MS };
+      const { answer, sentMs } = await watch.during(() => takeTurn(db, { settlements, asks }, context));
       if (answer.policyVersion !== version) known = null;
-      const verdicts = new Map(same.map(({ ask }, i) => [ask.entryId, answer.verdicts?.[i] ?? null]));
-      return questions.map(({ ask }) => ({ verdict: verdicts.get(ask.entryId) ?? null, sentMs }));
+      // Those of another version, or all if nothing could be judged, have to be priced or timed again.
+      const verdicts = new Map(asks.map(({ entryId }, i) => [entryId, answer.verdicts?.[i] ?? null]));
+      return items.map((item) =>
+        "ask" in item ? { verdict: verdicts.get(item.ask.entryId) ?? null, sentMs } : null,
+      );
     },
-    { maxItems: MAX_GROUP },
-  );
-
-  const settleGroup = groupCommit(
-    async (settlements: Settlement[]) => {
-      const ended = new Set(await settle(db, settlements));
-      return settlements.map(({ entryId }) => ended.has(entryId));
+    {
+      maxItems: MAX_GROUP,
+      keyOf: (item) => ("ask" in item ? item.ask.entryId : item.settlement.entryId),
     },
-    { maxItems: MAX_GROUP, keyOf: ({ entryId }) => entryId },
   );
 
   async function ask(priced: PricedAsk): Promise<{ ask: Ask; verdict: Verdict; sentMs: number }> {
     for (let tries = 1; tries <= MAX_TRIES; tries++) {
       const stored = await policy();
       const made = priced(stored);
-      const { verdict, sentMs } = await judge({ ask: made, version: stored.version });
+      const { verdict, sentMs } = (await turn({ ask: made, version: stored.version })) as Judged;
       if (verdict !== null) return { ask: made, verdict, sentMs };
     }
     throw new Error("the governor's policy or clock would not stand still");
@@ -136,7 +145,7 @@ export function createGovernor(context: GovernorContext): Governor {
     policy,
     admit: admission,
     async settle(settlement) {
-      await settleGroup(settlement);
+      await turn({ settlement });
       for (const poke of [...pokes]) poke();
     },
     watchClock: async () => {
@@ -175,7 +184,7 @@ function clockWatch({ db, clock, log }: GovernorContext) {
   let seen: Sighting | null = null;
   return {
     believable: () => seen && believableSpan(seen, clock.monotonicMs()),
-    async during(read: () => Promise<AdmitAnswer>): Promise<{ answer: AdmitAnswer; sentMs: number }> {
+    async during<A extends AdmitAnswer>(read: () => Promise<A>): Promise<{ answer: A; sentMs: number }> {
       const sentMs = clock.monotonicMs();
       const answer = await read();
       const sighting = { atMs: answer.nowMs, sentMs, receivedMs: clock.monotonicMs() };

@@ -81,7 +81,7 @@ function listedPrice(provider: string, model: string, nowMs: number): Price | nu
     version: LIST_VERSION,
     mostInput: info.context_window ?? MOST_INPUT,
     mostOutput: mostOutputTokens(info.id, info.context_window),
-    cost: (usage) => listedCost(usage, model, options),
+    cost: (usage) => plainCost(usage, prices) ?? listedCost(usage, model, options),
     worst: ({ input, output, media }) =>
       ceilingMicros([
         { tokens: input, usdPerMillion: highest(prices, media ? INPUTS : TEXT_INPUTS, input) },
@@ -132,6 +132,18 @@ function highest(prices: ModelPrice, keys: RegExp, input: number): number {
       return [price.base, ...price.tiers.filter((tier) => input > tier.start).map((tier) => tier.price)];
     });
   return Math.max(0, ...usd);
+}
+
+/** Exact, for what nearly every call is: text in and out, at prices without tiers. Null for anything else. */
+function plainCost(usage: TokenUsage, prices: ModelPrice): number | null {
+  const { input_mtok: input, output_mtok: output, cache_read_mtok: cached = input } = prices;
+  if (typeof input !== "number" || typeof output !== "number" || typeof cached !== "number") return null;
+  if (usage.cacheWrite + usage.audioInput + usage.audioOutput + usage.imageOutput > 0) return null;
+  return costMicros([
+    { tokens: usage.input - usage.cachedInput, usdPerMillion: input },
+    { tokens: usage.cachedInput, usdPerMillion: cached },
+    { tokens: usage.output, usdPerMillion: output },
+  ]);
 }
 
 /** The price list knows which parts of a usage have prices of their own, and of which tier they are. */

@@ -1,5 +1,5 @@
 /** Tells who is calling from the bearer credential, and what a caller may open. Keeps no key, only hashes. */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, hash as sha, timingSafeEqual } from "node:crypto";
 import { Problem, type Role } from "@master-orchestrator/contract";
 import type { StoredKey } from "#store/api-keys.ts";
 import type { Access, Caller, HeaderLookup } from "./route.ts";
@@ -127,7 +127,7 @@ function refused(message: string, hint: string): Problem {
  * Latin-1, one character for a byte; a key from the environment is UTF-8.
  */
 function hash(text: string, encoding: "latin1" | "utf8" = "latin1"): Buffer {
-  return createHash("sha256").update(text, encoding).digest();
+  return sha("sha256", Buffer.from(text, encoding), "buffer");
 }
 
 /** A stored hash of a wrong length (a damaged row) matches nothing, instead of throwing. */

@@ -1,6 +1,6 @@
 /** Owns the ledger: what calls cost, in all and each. Every change of it moves the day's sums in the same statement. */
 import { v7 as uuidv7 } from "uuid";
-import type { Queryable, Row } from "./database.ts";
+import type { Queryable } from "./database.ts";
 
 /** How a reservation ends. */
 export interface Settlement {
@@ -26,20 +26,15 @@ const MOVE_TOTALS = `
   on conflict (day, scope) do update set settled_micros = t.settled_micros + excluded.settled_micros,
          held_micros = t.held_micros + excluded.held_micros`;
 
-/**
- * Ends reservations: each once, but what was assumed may be corrected. Returns the ids that it ended; the attempts
- * among them whose callback had been charged have that charge counted again.
- */
+/** Ends reservations: each once, but what was assumed may be corrected. Returns the ids that it ended. */
 export async function settle(db: Queryable, settlements: readonly Settlement[]): Promise<string[]> {
-  const { rows } = await db.query("select * from governor_settle($1::jsonb)", [
+  const { rows } = await db.query("select entry_id from governor_settle($1::jsonb)", [
     JSON.stringify(settlements.map(settlementRow)),
   ]);
-  const recount = rows.filter((row) => row.recount);
-  if (recount.length > 0) await recountCallbacks(db, recount);
   return rows.map((row) => row.entry_id);
 }
 
-function settlementRow(settlement: Settlement) {
+export function settlementRow(settlement: Settlement) {
   return {
     entry_id: settlement.entryId,
     state: settlement.state,
@@ -58,24 +53,6 @@ const METERED = `coalesce((select sum(case when g.state = 'held' then g.reserved
    from ledger g where g.execution_id = a.execution_id and g.attempt = a.attempt and g.source <> 'callback'
     and g.state <> 'released'), 0)`;
 
-/** Calls that ended after their attempt's callback: what was charged for the callback is corrected. */
-async function recountCallbacks(db: Queryable, attempts: readonly Row[]): Promise<void> {
-  await db.query(
-    `with a as (
-       select entry_id, execution_id, attempt, cost_micros as was, reported_micros from ledger
-        where source = 'callback' and (execution_id, attempt) in (
-              select * from unnest($1::uuid[], $2::int[]))
-        order by entry_id for update),
-     ended as (
-       update ledger l set cost_micros = greatest(0, a.reported_micros - ${METERED})
-         from a where l.entry_id = a.entry_id
-       returning l.day, l.scopes, l.cost_micros - a.was as settled, 0 as held),
-     changed as (select * from ended)
-     ${MOVE_TOTALS}`,
-    [attempts.map((row) => row.execution_id), attempts.map((row) => row.attempt)],
-  );
-}
-
 export interface CallbackCost {
   executionId: string;
   attempt: number;
@@ -90,6 +67,7 @@ export interface CallbackCost {
 export async function chargeCallbacks(tx: Queryable, costs: readonly CallbackCost[]): Promise<void> {
   const reported = costs.filter(({ costMicros }) => costMicros > 0);
   if (reported.length === 0) return;
+  await holdSums(tx, reported);
   await tx.query(
     `with a as (
        select r.entry_id, r.execution_id, r.attempt, r.cost_micros, e.workflow_type, e.content_type
@@ -118,6 +96,21 @@ export async function chargeCallbacks(tx: Queryable, costs: readonly CallbackCos
         })),
       ),
     ],
+  );
+}
+
+/**
+ * Holds the sums of the days to which these attempts' calls belong, and today's: no call is settled between the look at
+ * what was metered and the charge of the rest.
+ */
+async function holdSums(tx: Queryable, costs: readonly CallbackCost[]): Promise<void> {
+  await tx.query(
+    `select from ledger_totals where scope = 'all' and day in (
+            select (orchestrator_now() at time zone 'UTC')::date
+            union select day from ledger where (execution_id, attempt) in (
+                  select * from unnest($1::uuid[], $2::int[])))
+      order by day for update`,
+    [costs.map(({ executionId }) => executionId), costs.map(({ attempt }) => attempt)],
   );
 }
 

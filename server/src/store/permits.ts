@@ -1,6 +1,7 @@
 /** Owns the right to call a provider: permits, the line of those who wait for one, providers' own pauses. Knows no HTTP. */
 import type { QuotaPause } from "#core/quota.ts";
 import type { Queryable, Row } from "./database.ts";
+import { type Settlement, settlementRow } from "./ledger.ts";
 
 /** What one call (or several that are made together) needs, all of it or nothing. */
 export interface Ask {
@@ -52,6 +53,12 @@ export interface AdmitAnswer {
   verdicts: Verdict[] | null;
 }
 
+/** What a replica has to say to the governor at one moment. */
+export interface Turn {
+  settlements: readonly Settlement[];
+  asks: readonly Ask[];
+}
+
 export interface AdmitContext {
   /** The version of the policy whose prices the reservations were made with. */
   policyVersion: number;
@@ -60,16 +67,17 @@ export interface AdmitContext {
   graceMs: number;
 }
 
-/** Judges calls in their order, in one statement: permits and money together. */
-export async function admit(
+/** Settles, then judges calls in their order, permits and money together: one statement, one commit. `ended`: as `settle`. */
+export async function takeTurn(
   db: Queryable,
-  asks: readonly Ask[],
+  { settlements, asks }: Turn,
   context: AdmitContext,
-): Promise<AdmitAnswer> {
+): Promise<AdmitAnswer & { ended: string[] }> {
   const { believable } = context;
   const { rows } = await db.query(
-    "select governor_admit($1::jsonb, $2, $3, $4, $5::float8 * interval '1 millisecond') as answer",
+    "select governor_turn($1::jsonb, $2::jsonb, $3, $4, $5, $6::float8 * interval '1 millisecond') as answer",
     [
+      JSON.stringify(settlements.map(settlementRow)),
       JSON.stringify(asks.map(askRow)),
       context.policyVersion,
       believable && new Date(believable.fromMs),
@@ -78,8 +86,14 @@ export async function admit(
     ],
   );
   const { answer } = rows[0] as Row;
-  const { now_ms, steps, policy_version, verdicts } = answer;
-  return { nowMs: now_ms, steps, policyVersion: policy_version, verdicts: verdicts?.map(verdictOf) ?? null };
+  const { now_ms, steps, policy_version, verdicts, ended } = answer;
+  return {
+    nowMs: now_ms,
+    steps,
+    policyVersion: policy_version,
+    verdicts: verdicts?.map(verdictOf) ?? null,
+    ended,
+  };
 }
 
 function askRow(ask: Ask) {
