@@ -1,34 +1,52 @@
 /** What the price list does not say of models: how much they produce at the most. Prices nothing. */
 
-/** By the beginning of a model's name, the longest that fits. From the providers' model pages. */
+/**
+ * By the beginning of a model's name, up to a hyphen or its end; the longest that fits. Checked on 2026-11-25 against
+ * LiteLLM's `model_prices_and_context_window.json` (`max_output_tokens`, of 2026-07-24); where that differs from the
+ * provider's own page, or does not know the model, the page is named. The larger of two figures is taken: it is a bound.
+ */
 const MOST_OUTPUT: Readonly<Record<string, number>> = {
-  "gpt-3.5": 4_096,
+  "gpt-3.5-turbo": 4_097,
+  // OpenAI: as much as its window, 8,192 and 32,768.
   "gpt-4": 8_192,
   "gpt-4-32k": 32_768,
   "gpt-4-turbo": 4_096,
-  "gpt-4-vision": 4_096,
   "gpt-4.1": 32_768,
-  "gpt-4.5": 16_384,
   "gpt-4o": 16_384,
-  "chatgpt-4o": 16_384,
   o1: 100_000,
-  "o1-mini": 65_536,
-  "o1-preview": 32_768,
   o3: 100_000,
   o4: 100_000,
+  "gpt-5": 128_000,
+  // developers.openai.com/api/docs/models/gpt-5-pro
   "gpt-5-pro": 272_000,
-  "gemini-1.5": 8_192,
+  "gpt-5.1": 128_000,
+  "gpt-5.2": 128_000,
+  "gpt-5.3": 128_000,
+  "gpt-5.4": 128_000,
+  "gpt-5.5": 128_000,
+  "gpt-5.6": 128_000,
+  // vercel.com/ai-gateway/models/openai/gpt-6-luna, docs.oxen.ai/inference-api/reference/models/gpt-6-luna
+  "gpt-6-luna": 128_000,
   "gemini-2.0": 8_192,
   "gemini-2.5": 65_536,
   "gemini-3": 65_536,
+  "gemini-3.1": 65_536,
+  "gemini-3.5": 65_536,
+  "gemini-3.6": 65_536,
+  // ai.google.dev/gemini-api/docs/models/gemini-3.7-flash
+  "gemini-3.7": 65_536,
+  // vercel.com/ai-gateway/models/gemini-3.8-flash
+  "gemini-3.8": 65_536,
 };
-/** For models that are not in the list: no more than this was ever offered to ordinary calls. */
-const MOST_OF_OTHERS = 131_072;
+/** No answer is longer than its model's window; where the price list tells none, than the largest there is. */
+const LARGEST_WINDOW = 2_000_000;
 
 /** The most tokens that one answer of a model of the price list can have. */
 export function mostOutputTokens(model: string, contextWindow: number | undefined): number {
-  const fits = Object.keys(MOST_OUTPUT).filter((beginning) => model.startsWith(beginning));
+  const fits = Object.keys(MOST_OUTPUT).filter(
+    (beginning) => model === beginning || model.startsWith(`${beginning}-`),
+  );
   const longest = fits.sort((a, b) => b.length - a.length)[0];
-  const most = longest === undefined ? MOST_OF_OTHERS : (MOST_OUTPUT[longest] as number);
-  return Math.min(most, contextWindow ?? most);
+  const window = contextWindow ?? LARGEST_WINDOW;
+  return longest === undefined ? window : Math.min(MOST_OUTPUT[longest] as number, window);
 }
