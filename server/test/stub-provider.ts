@@ -42,7 +42,9 @@ export interface StubProvider {
   /** The next call fares so; several calls, several faults. */
   next(...faults: Fault[]): void;
   /** What every call uses, unless told: 10 in, 20 out. */
-  uses(usage: Usage): void;
+  uses(usage: Usage | ((arrival: Arrival) => Usage)): void;
+  /** How calls fare for which `next` says nothing. */
+  fares(by: (arrival: Arrival) => Fault | undefined): void;
   /** Streams wait before their last event until this is called. */
   holdStreams(): () => void;
   /** The most arrivals in any window of so long, by its own log. */
@@ -56,7 +58,8 @@ const TEXT = ["Hel", "lo ", "there"];
 export async function stubProvider(t: TestContext, nowMs: () => number = Date.now): Promise<StubProvider> {
   const arrivals: Arrival[] = [];
   const faults: Fault[] = [];
-  let usage: Usage = { input: 10, output: 20 };
+  let usageOf: (arrival: Arrival) => Usage = () => ({ input: 10, output: 20 });
+  let faultOf: (arrival: Arrival) => Fault | undefined = () => undefined;
   let gate: Promise<void> = Promise.resolve();
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
@@ -68,7 +71,8 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
     const body = parse(text);
     const arrival: Arrival = { atMs, method, path, query, headers, body, text, billed: null };
     arrivals.push(arrival);
-    await answer(arrival, outgoing, { usage, fault: faults.shift(), gate });
+    const fault = faults.shift() ?? faultOf(arrival);
+    await answer(arrival, outgoing, { usage: usageOf(arrival), fault, gate });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const close = () => {
@@ -88,7 +92,10 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
     },
     next: (...more) => void faults.push(...more),
     uses(given) {
-      usage = given;
+      usageOf = typeof given === "function" ? given : () => given;
+    },
+    fares(by) {
+      faultOf = by;
     },
     holdStreams() {
       const { promise, resolve } = Promise.withResolvers<void>();

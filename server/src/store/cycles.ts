@@ -127,11 +127,25 @@ export interface CycleRow {
   replicaId: string;
 }
 
+/** A cycle tells of so many calls at the most; the next one of the rest. */
+const MAX_FALLBACKS = 10_000;
+const RFC3339 = 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
+
+/** Keeps a cycle; the gateway's fallbacks since the last one that was kept stand among its decisions, summed up. */
 export async function insertCycle(tx: Queryable, cycle: CycleRow): Promise<void> {
   await tx.query(
-    `insert into cycles (cycle_id, trigger, boundary, drift_ms, started_at, duration_ms, policy_version,
+    `with taken as (
+       delete from fallbacks_taken where entry_id in (
+         select entry_id from fallbacks_taken order by entry_id limit ${MAX_FALLBACKS})
+       returning fallback, provider, at at time zone 'UTC' as at),
+     summed as (
+       select jsonb_build_object('kind', 'fallback', 'fallback', fallback, 'provider', provider, 'calls', count(*),
+                'first_at', to_char(min(at), '${RFC3339}'), 'last_at', to_char(max(at), '${RFC3339}')) as decision
+         from taken group by fallback, provider order by fallback, provider)
+     insert into cycles (cycle_id, trigger, boundary, drift_ms, started_at, duration_ms, policy_version,
         dispatched, held, snapshot, decisions, reasons, replica_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+             $11::jsonb || coalesce((select jsonb_agg(decision) from summed), '[]'), $12, $13)`,
     [
       cycle.cycleId,
       cycle.trigger,

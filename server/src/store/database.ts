@@ -41,12 +41,12 @@ const types = {
 };
 
 /**
- * A transaction's statement may run for 30 s, and one left idle for 5 s loses its connection, with whatever it holds;
- * a cycle, which holds what others wait for, asks for less. Set per transaction, not per session, so that a pooling
- * proxy in between changes nothing.
+ * A transaction's statement may run for 30 s. One left idle for 1.5 s loses its connection, with whatever it holds: a
+ * process that hangs between two statements would keep a cycle waiting for the rows. Set per transaction, not per
+ * session, so that a pooling proxy in between changes nothing.
  */
 const BEGIN =
-  "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '5s'";
+  "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '1500ms'";
 
 /** Connects lazily; at most `maxConnections`; a free one is waited for 10 s. */
 export function openDatabase(options: {
@@ -115,10 +115,15 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<
   }
 }
 
-/** A transaction whose statements may take minutes each: for maintenance, never for a request. */
+/**
+ * A transaction whose statements may take minutes each, with files read in between: for maintenance, never for a request,
+ * and never with a row that a cycle waits for.
+ */
 export async function longTransaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
   return await db.transaction(async (tx) => {
-    await tx.query("set local statement_timeout = '10min'");
+    await tx.query(
+      "set local statement_timeout = '10min'; set local idle_in_transaction_session_timeout = '5s'",
+    );
     return await work(tx);
   });
 }

@@ -91,6 +91,21 @@ test("a cheaper model when spending outruns the day, and the answer, the ledger 
   const [entry, ...others] = await entries(house, "?fallback=true");
   assert.equal(others.length, 0);
   assert.deepEqual([entry.asked_model, entry.model, entry.cost_usd], ["dear", MODEL, 0.000055]);
+  await call(house, { body });
+  const takenAt = new Date(house.clock.nowMs()).toISOString();
+  // With the next cycle that is kept: a heartbeat, or one that decided something.
+  await house.leap(5 * 60_000);
+  const told = async () => {
+    const { cycles } = (await house.api("GET", "/cycles?limit=100")).body;
+    const shown = await Promise.all(
+      cycles.map((cycle: { cycle_id: string }) => house.api("GET", `/cycles/${cycle.cycle_id}`)),
+    );
+    return shown.flatMap(({ body }) => body.decisions).filter(({ kind }) => kind === "fallback");
+  };
+  const fallback = { kind: "fallback", fallback: `dear to ${MODEL}: budget_pace`, provider: "openai" };
+  assert.deepEqual(await told(), [{ ...fallback, calls: 2, first_at: takenAt, last_at: takenAt }]);
+  await house.leap(5 * 60_000);
+  assert.equal((await told()).length, 1, "told once");
 });
 
 test("another provider when one is down, in the same call, for calls of OpenAI's form", async (t) => {

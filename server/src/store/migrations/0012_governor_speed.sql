@@ -2,6 +2,17 @@
 -- written in one. Plans that avoid scans look dear to the planner, so that some servers would compile them at every call:
 -- hence no just-in-time compilation.
 
+-- Calls that were given to another model or provider, until a cycle has told of them among its decisions. Calls only add
+-- rows, cycles only take rows: neither waits for the other.
+create table fallbacks_taken (
+  entry_id  uuid primary key,
+  fallback  text not null,
+  provider  text not null,
+  at        timestamptz not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+comment on column fallbacks_taken.fallback is 'As in the ledger: what for what, and why';
+comment on column fallbacks_taken.at is 'By the service''s time, not the governor''s: it stands beside the times of cycles';
+
 drop function governor_limit_free_at(text, text, text, bigint, jsonb, bigint, bigint, timestamptz, interval);
 drop function governor_admit_one(jsonb, jsonb, timestamptz, date, interval);
 
@@ -181,7 +192,10 @@ begin
       values (id, ask->>'source', 'held', today, the_scopes, the_provider, the_models, ask->>'asked_model',
               ask->>'fallback', ask->>'operation', workflow, content, execution, at_attempt, ask->>'run', ask->>'actor',
               wanted, micros, (ask->>'input_tokens')::bigint, (ask->>'output_tokens')::bigint, ask->>'price_version',
-              ask->>'replica_id', now_at, now_at + (ask->>'deadline_ms')::float8 * interval '1 millisecond'))
+              ask->>'replica_id', now_at, now_at + (ask->>'deadline_ms')::float8 * interval '1 millisecond')),
+  fallen as (
+    insert into fallbacks_taken
+      select id, ask->>'fallback', the_provider, orchestrator_now() where ask->>'fallback' is not null)
   insert into ledger_totals as t (day, scope, held_micros)
     select today, scope, micros from unnest(the_scopes) scope where micros > 0 order by scope
   on conflict (day, scope) do update set held_micros = t.held_micros + excluded.held_micros;

@@ -1,0 +1,125 @@
+/** Owns the proof that processes which are killed, and a clock that is set, let no call through that the provider's own log would not. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Chance, chance } from "./chance.ts";
+import { freshDatabase, type TestDatabase } from "./database.ts";
+import { send } from "./http.ts";
+import { anInstallation, type Installation, type Service } from "./installation.ts";
+import { mostUsed, watchLedger } from "./ledger-watch.ts";
+import { type StubProvider, stubProvider } from "./stub-provider.ts";
+
+const REPLICAS = 3;
+const CLIENTS = 32;
+const LIMIT = 30;
+const MINUTE_MS = 60_000;
+/** How long replicas are killed and the clock is set, and how long nothing happens after that. */
+const DISTURBED_MS = 50_000;
+const STEADY_MS = 70_000;
+const KEY = "the-admin-key-of-the-gateways";
+const CAP_USD = 0.01;
+
+interface Seat {
+  at: Installation;
+  service: Service;
+}
+
+interface Site {
+  seats: Seat[];
+  database: TestDatabase;
+  provider: StubProvider;
+  stopped: boolean;
+}
+
+async function openSite(t: TestContext): Promise<Site> {
+  const provider = await stubProvider(t);
+  provider.uses({ input: 10, output: 20 });
+  const database = await freshDatabase();
+  const site: Site = { seats: [], database, provider, stopped: false };
+  t.after(async () => {
+    for (const { service } of site.seats) service.signal("SIGKILL");
+    await Promise.all(site.seats.map(({ service }) => service.ended));
+    await database.close();
+  });
+  // The clock that every replica sees, and that this test sets.
+  await database.db.query(
+    `create table clock_step (step interval not null);
+     insert into clock_step values ('0');
+     create or replace function orchestrator_now() returns timestamptz language sql volatile
+       as 'select clock_timestamp() + step from clock_step'`,
+  );
+  await watchLedger(database.db);
+  for (let n = 0; n < REPLICAS; n++) {
+    const at = await anInstallation(t, {
+      DATABASE_URL: database.url,
+      ORCHESTRATOR_ADMIN_KEY: KEY,
+      ...provider.env,
+    });
+    site.seats.push({ at, service: await at.start() });
+  }
+  const policy = {
+    providers: { openai: { requests_per_minute: LIMIT }, gemini: {} },
+    budget: { daily_usd: CAP_USD },
+  };
+  const put = await send(`${site.seats[0]!.at.url}/api/v1/policy`, {
+    method: "PUT",
+    key: KEY,
+    body: { policy },
+  });
+  assert.equal(put.status, 200, put.text);
+  return site;
+}
+
+/** Calls whichever replica there is, again and again. */
+async function client(site: Site, random: Chance): Promise<void> {
+  const body = { model: "gpt-4o-mini", max_tokens: 20, messages: [{ role: "user", content: "hi" }] };
+  while (!site.stopped) {
+    const { at } = random.oneOf(site.seats);
+    const sent = { method: "POST", key: KEY, body, withinMs: 45_000 };
+    const answer = await send(`${at.url}/ai/openai/v1/chat/completions`, sent).catch(() => null);
+    if (answer?.status !== 200) await pause(100);
+  }
+}
+
+/** Kills one replica after the other, each is started again, and sets the clock forward and back. */
+async function disturb(site: Site, random: Chance): Promise<void> {
+  const until = performance.now() + DISTURBED_MS;
+  const steps = ["2 hours", "-3 hours", "65 seconds", "0"];
+  while (performance.now() < until) {
+    await pause(random.int(2_000, 6_000));
+    const seat = random.oneOf(site.seats);
+    seat.service.signal("SIGKILL");
+    await seat.service.ended;
+    const step = steps.shift();
+    if (step !== undefined) await site.database.db.query("update clock_step set step = $1::interval", [step]);
+    seat.service = await seat.at.start();
+  }
+}
+
+test("three processes, 32 clients, kills and clock steps: within the limit in any minute of the provider's log, within the cap at any prefix of the ledger, and over 90 % used in peace", async (t) => {
+  const seed = Number(process.env.GATEWAY_SEED ?? Math.floor(Math.random() * 1_000_000));
+  t.diagnostic(`GATEWAY_SEED=${seed}`);
+  const random = chance(seed);
+  const site = await openSite(t);
+  const { provider, database } = site;
+  const clients = Array.from({ length: CLIENTS }, () => client(site, random));
+  await disturb(site, random);
+  // What the last kill left in the line is gone after some seconds.
+  await pause(8_000);
+  const fromMs = Date.now();
+  await pause(STEADY_MS);
+  const toMs = Date.now();
+  site.stopped = true;
+  assert.ok(provider.mostIn(MINUTE_MS) <= LIMIT, `${provider.mostIn(MINUTE_MS)} calls in some minute`);
+  const inPeace = provider.arrivals.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).length;
+  const used = inPeace / ((LIMIT * (toMs - fromMs)) / MINUTE_MS);
+  assert.ok(used > 0.9, `${(used * 100).toFixed(1)} % of the permits were used`);
+  const { rows } = await database.db.query(
+    "select count(*) filter (where state <> 'released')::int as entries from ledger",
+  );
+  assert.ok(rows[0]?.entries >= provider.arrivals.length, "each call that arrived has an entry");
+  const { prefixes, micros } = await mostUsed(database.db);
+  assert.ok(micros <= CAP_USD * 1e6, `${micros} micro-dollars at some of ${prefixes} prefixes`);
+  for (const { service } of site.seats) service.signal("SIGKILL");
+  await Promise.all(clients);
+});
