@@ -102,15 +102,17 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
       gate = promise;
       return resolve;
     },
-    mostIn(windowMs) {
-      const times = arrivals.map((arrival) => arrival.atMs).sort((a, b) => a - b);
-      return Math.max(
-        0,
-        ...times.map((end, last) => last + 1 - times.findIndex((start) => start > end - windowMs)),
-      );
-    },
+    mostIn: (windowMs) => mostIn(arrivals, windowMs),
     close,
   };
+}
+
+/** The most of these arrivals in any window of so long. */
+export function mostIn(arrivals: readonly Arrival[], windowMs: number): number {
+  const times = arrivals.map(({ atMs }) => atMs).sort((a, b) => a - b);
+  const endingAt = (end: number, last: number) =>
+    last + 1 - times.findIndex((start) => start > end - windowMs);
+  return Math.max(0, ...times.map(endingAt));
 }
 
 function parse(text: string): unknown {

@@ -1,5 +1,6 @@
 /** Sends a call to its provider with the provider's own key, and hands the answer on as it comes. Keeps nothing. */
-import type { Readable } from "node:stream";
+import { pipeline, type Readable } from "node:stream";
+import { createBrotliDecompress, createUnzip } from "node:zlib";
 import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
 import { keyHeader, type ProviderName, type ProviderSettings, type Refusal, refusal } from "./providers.ts";
@@ -37,7 +38,12 @@ export interface NoAnswer {
 const NOT_PASSED_ON = new Set([
   "connection",
   "keep-alive",
+  "proxy-authenticate",
+  "proxy-connection",
+  "te",
+  "trailer",
   "transfer-encoding",
+  "upgrade",
   "set-cookie",
   "alt-svc",
   "openai-organization",
@@ -63,8 +69,7 @@ export async function forward(
       signal: call.signal,
       mayBegin: call.mayBegin,
     });
-    const headers = Object.entries(answer.headers).filter(([name]) => !NOT_PASSED_ON.has(name));
-    return { status: answer.status, headers: Object.fromEntries(headers), body: answer.body };
+    return unpacked({ ...answer, headers: passedOn(answer.headers, settings.apiKey) });
   } catch (error) {
     if (!(error instanceof OutboundFailure)) throw error;
     const timedOut = error.kind === "timeout";
@@ -79,4 +84,29 @@ export async function forward(
       tooLate: error.kind === "too_late",
     };
   }
+}
+
+/** Without what `Connection` names, and without anything that tells our key. */
+function passedOn(headers: Record<string, string>, apiKey: string): Record<string, string> {
+  const ofThisHop = new Set(headers.connection?.split(",").map((name) => name.trim().toLowerCase()));
+  const given = Object.entries(headers).filter(
+    ([name, value]) => !NOT_PASSED_ON.has(name) && !ofThisHop.has(name) && !value.includes(apiKey),
+  );
+  return Object.fromEntries(given);
+}
+
+/** We ask for plain bytes; what is packed all the same is unpacked, or nobody could read its usage. */
+function unpacked(answer: ProviderAnswer): ProviderAnswer {
+  const { "content-encoding": coding, ...headers } = answer.headers;
+  const unpack =
+    coding === "br"
+      ? createBrotliDecompress()
+      : /^(x-)?gzip$|^deflate$/.test(coding ?? "")
+        ? createUnzip()
+        : null;
+  if (unpack === null) return answer;
+  delete headers["content-length"];
+  // Whoever reads the answer meets its failure.
+  pipeline(answer.body, unpack, () => {});
+  return { status: answer.status, headers, body: unpack };
 }

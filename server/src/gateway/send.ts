@@ -25,6 +25,7 @@ interface Sending {
   walk: Walk;
   target: Target;
   ask: Ask;
+  apiKey: string;
   /** Cuts the provider off. */
   cut: AbortController;
   settle(settlement: Partial<Settlement>): Promise<void>;
@@ -47,7 +48,7 @@ export async function send(
     return { answer: clientGone(), unreached: false, tooLate: false };
   }
   const cut = new AbortController();
-  const sending: Sending = { walk, target, ask, cut, settle };
+  const sending: Sending = { walk, target, ask, apiKey: settings.apiKey, cut, settle };
   const timers = cutInTime(sending);
   const { path, body } = addressed(walk, target);
   const sent = forward(context.outbound, settings, {
@@ -199,7 +200,9 @@ function meterFor({ call, operation, read }: Walk, events: boolean): MeterOption
 /** What another model was taken for, and why. */
 function fallbackHeader({ fallback }: Target): Record<string, string> {
   if (fallback === null) return {};
-  return { "x-orchestrator-fallback": `${fallback.model} to ${fallback.to}: ${fallback.when}` };
+  const told = `${fallback.model} to ${fallback.to}: ${fallback.when}`;
+  // A policy's names may be written in any letters, a header may not.
+  return { "x-orchestrator-fallback": told.replace(/[^\x20-\x7e]/g, "?") };
 }
 
 /** A whole answer: an error, which is not billed if it is the provider's own; or a result, with its usage. */
@@ -212,7 +215,8 @@ async function passDocument(
   const { context, operation } = walk;
   if (operation.form === "free") {
     await sending.settle({ ...FREE, httpStatus: status });
-    return { status, headers, body };
+    if (status >= 300 && status < 400) return redirects(target.provider);
+    return passError({ status, headers }, body, sending.apiKey);
   }
   const document = parse(body);
   if (status < 200 || status >= 300) {
@@ -225,7 +229,8 @@ async function passDocument(
     if (quota) await pauseProvider(context.db, target.provider, quota);
     const notBilled = (status >= 300 && status < 500) || hasError(document);
     await sending.settle({ ...(notBilled ? FREE : {}), httpStatus: status });
-    return { status, headers, body };
+    if (status >= 300 && status < 400) return redirects(target.provider);
+    return passError({ status, headers }, body, sending.apiKey);
   }
   if (document === null) {
     await sending.settle({ httpStatus: status });
@@ -266,6 +271,28 @@ function metered({ walk, target, ask }: Sending, usage: TokenUsage | null): Part
     outputTokens: usage.output,
     thinkingTokens: usage.thinking,
   };
+}
+
+/** A client that followed it would take its key there. */
+function redirects(provider: string): Refusal {
+  return refusal(
+    502,
+    "provider_redirects",
+    `the provider ${provider} sends its callers elsewhere`,
+    `Set ${provider.toUpperCase()}_BASE_URL to where it is now`,
+  );
+}
+
+/** An error may quote the key that was sent: ours, which is nobody else's business. */
+function passError(
+  answer: { status: number; headers: Record<string, string> },
+  body: Uint8Array,
+  apiKey: string,
+): GatewayAnswer {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  if (answer.status < 400 || !bytes.includes(apiKey)) return { ...answer, body };
+  const { "content-length": _, ...headers } = answer.headers;
+  return { ...answer, headers, body: Buffer.from(bytes.toString("utf8").replaceAll(apiKey, "[key]")) };
 }
 
 function nonsense(provider: string, what: string): Refusal {

@@ -62,6 +62,8 @@ interface Outline {
   maxBodyBytes?: number;
   /** The body is not parsed and may have any content type: the handler has `rawBody`. */
   raw?: boolean;
+  /** Puts a problem response into the words that this route's callers expect. */
+  reword?(problem: Answer, url: string): Answer;
   /** The answers of success; those of failure are the same everywhere and added by the documentation. */
   answers: Record<number, z.ZodType | OtherContent>;
 }

@@ -91,7 +91,8 @@ function register(app: FastifyInstance, route: Route, options: ServerOptions): v
         if (options.checkAnswers) checkAnswer(route, answer);
       } catch (error) {
         const { publicUrl, log } = options;
-        answer = problemAnswer(error, { publicUrl, log, where: whereOf(request) });
+        const problem = problemAnswer(error, { publicUrl, log, where: whereOf(request) });
+        answer = route.reword?.(problem, request.url) ?? problem;
       }
       return send(reply, request, answer);
     },

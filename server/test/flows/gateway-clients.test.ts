@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import { createGoogle } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { ApiError, GoogleGenAI } from "@google/genai";
-import { embed, generateText, streamText } from "ai";
+import { APICallError, embed, generateText, streamText } from "ai";
 import OpenAI from "openai";
 import { ADMIN_KEY, openTestHouse, type TestHouse, type TestHouseOptions } from "#test/house.ts";
 import { type StubProvider, stubProvider } from "#test/stub-provider.ts";
@@ -133,25 +133,109 @@ test("the Vercel AI SDK: text, stream and embeddings of both providers", async (
   assert.equal(provider.arrivals.length, 7);
 });
 
-test("refusals are errors that the clients understand", async (t) => {
-  const { provider, openai, google, house } = await open(t, {
-    providers: { gemini: { requests_per_minute: 0 }, openai: { requests_per_minute: 50 } },
+async function failure(call: PromiseLike<unknown>) {
+  return call.then(
+    () => assert.fail("was not refused"),
+    (error) => error,
+  );
+}
+
+/** Little money, one call a minute of one model of each provider, and that call is made. */
+async function openStrict(t: TestContext) {
+  const { openai, google, house, provider } = await open(t, {
+    providers: {
+      openai: { models: { "gpt-4.1-nano": { requests_per_minute: 1 } } },
+      gemini: { models: { "gemini-2.0-flash": { requests_per_minute: 1 } } },
+    },
+    budget: { daily_usd: 0.5 },
     gateway: { hold_seconds: 0 },
   });
-  const failure = async (call: Promise<unknown>) =>
-    call.then(
-      () => assert.fail("was not refused"),
-      (error) => error,
-    );
-  const unknown = await failure(openai.chat.completions.create({ model: "no-such-model", messages }));
+  await openai.chat.completions.create({ model: "gpt-4.1-nano", messages });
+  await google.models.generateContent({ model: "gemini-2.0-flash", contents: "hi" });
+  await house.quiet();
+  return { openai, google, house, provider, made: provider.arrivals.length };
+}
+
+const LIMITED = { openai: "gpt-4.1-nano", google: "gemini-2.0-flash" };
+const DEAR = { openai: "gpt-5-pro", google: "gemini-2.5-pro" };
+
+test("OpenAI's client: each refusal is the error that it knows, with our code", async (t) => {
+  const { openai, house, provider, made } = await openStrict(t);
+  const chat = (model: string, at = openai) => failure(at.chat.completions.create({ model, messages }));
+  const unknown = await chat("no-such-model");
   assert.ok(unknown instanceof OpenAI.UnprocessableEntityError);
   assert.equal(unknown.code, "unknown_model");
-  const unfit = await failure(openai.chat.completions.create({ model: "gpt-5-pro", n: 128, messages }));
+  const unfit = await chat(DEAR.openai);
+  assert.ok(unfit instanceof OpenAI.APIError);
   assert.deepEqual([unfit.status, unfit.code], [402, "budget_exhausted"]);
-  const limited = await failure(google.models.generateContent({ model: GEMINI, contents: "hi" }));
-  assert.ok(limited instanceof ApiError);
-  assert.equal(limited.status, 429);
+  const limited = await chat(LIMITED.openai);
+  assert.ok(limited instanceof OpenAI.RateLimitError);
+  assert.deepEqual([limited.code, limited.headers.get("retry-after")], ["rate_limit_exceeded", "63"]);
+  const stream = { model: LIMITED.openai, messages, stream: true } as const;
+  assert.ok((await failure(openai.chat.completions.create(stream))) instanceof OpenAI.RateLimitError);
+  const none = await failure(openai.embeddings.create({ model: "no-such-model", input: "hi" }));
+  assert.ok(none instanceof OpenAI.UnprocessableEntityError);
   const wrong = new OpenAI({ apiKey: "mo_wrong", baseURL: `${house.url}/ai/openai/v1`, maxRetries: 0 });
-  assert.ok((await failure(wrong.models.list())) instanceof OpenAI.AuthenticationError);
-  assert.equal(provider.arrivals.length, 0, "the provider got none of it");
+  assert.ok((await chat(MODEL, wrong)) instanceof OpenAI.AuthenticationError);
+  const huge = [{ role: "user" as const, content: "x".repeat(21 * 1024 * 1024) }];
+  const tooLarge = await failure(openai.chat.completions.create({ model: MODEL, messages: huge }));
+  assert.deepEqual([tooLarge.status, tooLarge.code], [413, "payload_too_large"]);
+  assert.equal(provider.arrivals.length, made, "the provider got none of it");
+});
+
+test("Gemini's client: each refusal is an ApiError with its status, and our code among its details", async (t) => {
+  const { google, house, provider, made } = await openStrict(t);
+  const refusedAs = async (call: Promise<unknown>) => {
+    const error = await failure(call);
+    assert.ok(error instanceof ApiError, String(error));
+    const told = JSON.parse(error.message).error;
+    assert.equal(told.code, error.status);
+    return [error.status, told.status, told.details[0].reason, told.details[1]?.retryDelay];
+  };
+  const content = (model: string, at = google) =>
+    refusedAs(at.models.generateContent({ model, contents: "hi" }));
+  assert.deepEqual(await content("no-such-model"), [422, "INVALID_ARGUMENT", "unknown_model", undefined]);
+  assert.deepEqual(await content(DEAR.google), [402, "FAILED_PRECONDITION", "budget_exhausted", undefined]);
+  const limited = [429, "RESOURCE_EXHAUSTED", "rate_limit_exceeded", "63s"];
+  assert.deepEqual(await content(LIMITED.google), limited);
+  const stream = { model: LIMITED.google, contents: "hi" };
+  assert.deepEqual(await refusedAs(google.models.generateContentStream(stream)), limited);
+  const wrong = new GoogleGenAI({
+    apiKey: "mo_wrong",
+    httpOptions: { baseUrl: `${house.url}/ai/gemini` },
+  });
+  assert.deepEqual(await content(GEMINI, wrong), [401, "UNAUTHENTICATED", "invalid_api_key", undefined]);
+  assert.equal(provider.arrivals.length, made, "the provider got none of it");
+});
+
+test("the Vercel AI SDK: each refusal is an APICallError; only what may pass later is to be tried again", async (t) => {
+  const { house, provider, made } = await openStrict(t);
+  const key = { openai: ADMIN_KEY, google: ADMIN_KEY };
+  const models = ({ openai: a, google: b } = key) => ({
+    openai: createOpenAI({ apiKey: a, baseURL: `${house.url}/ai/openai/v1` }).chat,
+    google: createGoogle({ apiKey: b, baseURL: `${house.url}/ai/gemini/v1beta` }),
+  });
+  for (const name of ["openai", "google"] as const) {
+    const refusedAs = async (model: string, by = models()) => {
+      const call = generateText({ model: by[name](model), prompt: "hi", maxRetries: 0 });
+      const error = await failure(call);
+      assert.ok(APICallError.isInstance(error), String(error));
+      return [error.statusCode, error.isRetryable];
+    };
+    assert.deepEqual(await refusedAs("no-such-model"), [422, false], name);
+    assert.deepEqual(await refusedAs(DEAR[name]), [402, false], name);
+    assert.deepEqual(await refusedAs(LIMITED[name]), [429, true], name);
+    const wrong = models({ openai: "mo_wrong", google: "mo_wrong" });
+    assert.deepEqual(await refusedAs(LIMITED[name], wrong), [401, false], name);
+    const { promise: refused, resolve: onError } = Promise.withResolvers<{ error: unknown }>();
+    const streamed = streamText({
+      ...{ model: models()[name](LIMITED[name]), prompt: "hi", maxRetries: 0 },
+      onError,
+    });
+    await streamed.consumeStream();
+    const { error } = await refused;
+    assert.ok(APICallError.isInstance(error));
+    assert.match(error.message, /no permit of/, "the reason is told, not only a status");
+  }
+  assert.equal(provider.arrivals.length, made, "the provider got none of it");
 });

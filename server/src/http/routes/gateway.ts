@@ -40,6 +40,7 @@ export function gatewayRoutes(context: GatewayRoutesContext): Route[] {
         answers: {
           200: { description: "The provider's answer, streams too", contentType: "application/json" },
         },
+        reword: (problem, url) => reworded(formOf(provider, url), problem),
         handle: (call) => pass(context, provider, method, call),
       }),
     ),
@@ -53,8 +54,7 @@ async function pass(
   { headers, url, rawBody, signal, caller }: Call,
 ): Promise<Answer> {
   const path = pathBehind(DOORS[provider], url);
-  // Gemini speaks OpenAI's language as well, and its clients of that kind expect OpenAI's errors.
-  const form = path?.startsWith(`${GEMINI_AS_OPENAI}/`) ? "openai" : provider;
+  const form = formOf(provider, url.pathname);
   const attribution = await whoCalls(identify, credentialOf(provider, headers, url), (key) =>
     // The server has looked at the Authorization header already.
     caller.kind !== "anonymous" && key === bearerOf(headers) ? caller : null,
@@ -96,6 +96,19 @@ async function pass(
   if ("code" in answer) return refused(form, answer);
   const type = answer.headers["content-type"] ?? "application/octet-stream";
   return { status: answer.status, headers: { ...answer.headers, "content-type": type }, body: answer.body };
+}
+
+/** Gemini speaks OpenAI's language as well, and its clients of that kind expect OpenAI's errors. */
+function formOf(provider: ProviderName, path: string): ProviderName {
+  return path.includes(`${DOORS[provider]}${GEMINI_AS_OPENAI}/`) ? "openai" : provider;
+}
+
+/** What went wrong before the gateway had its say: a body too large, a database that is away. */
+function reworded(form: ProviderName, { status, headers, body }: Answer): Answer {
+  const { code, detail, hint } = body as { code: string; detail: string; hint: string };
+  const told = refused(form, refusal(status, code, detail, hint));
+  const { "content-type": _, ...kept } = headers ?? {};
+  return { ...told, headers: { ...kept, ...told.headers } };
 }
 
 /** Of a client's headers those that are the provider's business. */
