@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { isAlive } from "#store/embedded/launch.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 90_000;
 
 export interface Ended {
   code: number | null;

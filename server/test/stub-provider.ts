@@ -27,6 +27,7 @@ export interface Usage {
 /** What the provider does instead of answering well. */
 export type Fault =
   | { kind: "status"; status: number; headers?: Record<string, string>; body: unknown }
+  | { kind: "bytes"; headers?: Record<string, string>; bytes: Uint8Array }
   | { kind: "hang" }
   | { kind: "cut"; afterEvents: number }
   | { kind: "nonsense"; type?: string; text?: string }
@@ -140,6 +141,11 @@ async function answer(arrival: Arrival, outgoing: ServerResponse, mood: Mood): P
   if (fault?.kind === "status") {
     outgoing.writeHead(fault.status, { "content-type": "application/json", ...fault.headers });
     outgoing.end(typeof fault.body === "string" ? fault.body : JSON.stringify(fault.body));
+    return;
+  }
+  if (fault?.kind === "bytes") {
+    outgoing.writeHead(200, { "content-type": "application/json", ...fault.headers });
+    outgoing.end(fault.bytes);
     return;
   }
   if (fault?.kind === "nonsense") {

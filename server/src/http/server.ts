@@ -100,6 +100,13 @@ function register(app: FastifyInstance, route: Route, options: ServerOptions): v
 }
 
 async function serve(route: Route, request: FastifyRequest, reply: FastifyReply, options: ServerOptions) {
+  if (!request.url.startsWith("/")) {
+    throw new Problem(
+      "invalid_request",
+      "the request's target is not a path",
+      "Send the path alone: this is no proxy.",
+    );
+  }
   const headers = lookup(request.raw);
   const caller = await admit(route, headers, options);
   const given = request.params as Record<string, string>;
@@ -109,7 +116,8 @@ async function serve(route: Route, request: FastifyRequest, reply: FastifyReply,
   }
   const params = readParams(route, given);
   refuseForeignExecution(route, caller, params as Record<string, unknown>);
-  const query = readQuery(route, request.query as Record<string, unknown>);
+  // What goes on to somebody else is for them to read.
+  const query = route.raw ? {} : readQuery(route, request.query as Record<string, unknown>);
   const body = await takeBody(route, request.raw);
   return route.handle({
     params,
