@@ -67,6 +67,19 @@ export async function memberDays(
   return rows.map((row) => ({ ...numbersOf(row), member: row.member as string }));
 }
 
+/** One member's metric by day; days on which it had none are left out. */
+export async function memberSeries(
+  db: Queryable,
+  { from, to, metric, dimension, member }: DayRange & { metric: string; dimension: string; member: string },
+): Promise<{ day: string; value: number }[]> {
+  const { rows } = await db.query(
+    `select ${DAY}, (${COLUMN[metric]})::float8 as value from content.daily_totals
+      where dimension = $1 and member = $2 and daily_totals.day >= $3 and daily_totals.day < $4 order by daily_totals.day`,
+    [dimension, member, from, to],
+  );
+  return rows.map((row) => ({ day: row.day, value: row.value }));
+}
+
 /** What the orchestrator did, by day and workflow. */
 export async function houseDays(db: Queryable, { from, to }: DayRange) {
   const { rows } = await db.query(

@@ -8,6 +8,7 @@ import {
   houseDays,
   knownDays,
   memberDays,
+  memberSeries,
   readerDays,
 } from "./daily.ts";
 import type { Database, Queryable } from "./database.ts";
@@ -29,6 +30,8 @@ export function intelligenceLibrary(db: Database) {
       memberDays(db, query),
     houseDays: (query: DayRange) => houseDays(db, query),
     contributions: (query: ContributionQuery) => contributions(db, query),
+    seriesOf: (query: DayRange & { metric: string; dimension: string; member: string }) =>
+      memberSeries(db, query),
     titles: (articleIds: readonly string[]) => articleTitles(db, articleIds),
     coincidences: (query: DayRange & { limit: number }) => coincidences(db, query),
     saveInsights: (insights: readonly InsightToSave[], of: { taskId: string; kinds: readonly string[] }) =>

@@ -138,6 +138,10 @@ export interface Library {
     within?: string | undefined;
     limit: number;
   }): Promise<Contribution[]>;
+  /** One member's metric by day; days on which it had none are left out. */
+  seriesOf(
+    query: DailyQuery & { metric: ReaderMetric; dimension: string; member: string },
+  ): Promise<{ day: string; value: number }[]>;
   /** Titles of articles by their ids; those that are gone are left out. */
   titles(articleIds: readonly string[]): Promise<Map<string, string>>;
   coincidences(query: DailyQuery & { limit: number }): Promise<Coincidence[]>;

@@ -25,19 +25,29 @@ interface About {
   unit: Unit;
   /** Whether more of it is good news. */
   good: "more" | "less";
+  /** Its words are in the plural. */
+  many: boolean;
+  /** Days add up: false for what is a time or a share. */
+  adds: boolean;
 }
 
 export const ABOUT: Readonly<Record<Metric, About>> = {
-  views: { words: "page views", unit: "count", good: "more" },
-  visitors: { words: "visitors", unit: "count", good: "more" },
-  engaged_seconds: { words: "engaged time", unit: "seconds", good: "more" },
-  conversions: { words: "conversions", unit: "count", good: "more" },
-  revenue_usd: { words: "revenue", unit: "usd", good: "more" },
-  articles_published: { words: "published articles", unit: "count", good: "more" },
-  tasks_completed: { words: "completed tasks", unit: "count", good: "more" },
-  tasks_failed: { words: "failed tasks", unit: "count", good: "less" },
-  latency_p95_seconds: { words: "time from task to result (p95)", unit: "seconds", good: "less" },
-  cost_usd: { words: "cost of production", unit: "usd", good: "less" },
+  views: { words: "page views", unit: "count", good: "more", many: true, adds: true },
+  visitors: { words: "visitors", unit: "count", good: "more", many: true, adds: true },
+  engaged_seconds: { words: "engaged time", unit: "seconds", good: "more", many: false, adds: true },
+  conversions: { words: "conversions", unit: "count", good: "more", many: true, adds: true },
+  revenue_usd: { words: "revenue", unit: "usd", good: "more", many: false, adds: true },
+  articles_published: { words: "published articles", unit: "count", good: "more", many: true, adds: true },
+  tasks_completed: { words: "completed tasks", unit: "count", good: "more", many: true, adds: true },
+  tasks_failed: { words: "failed tasks", unit: "count", good: "less", many: true, adds: true },
+  latency_p95_seconds: {
+    words: "time from task to result (p95)",
+    unit: "seconds",
+    good: "less",
+    many: false,
+    adds: false,
+  },
+  cost_usd: { words: "cost of production", unit: "usd", good: "less", many: false, adds: true },
 };
 
 /** A number as people read it, with its unit. */

@@ -1,5 +1,6 @@
 /** Owns what is found out about one series: level, trend, changes, season, anomalies, forecast. Pure, but for its models. */
 import { addDays, daysBetween } from "../days.ts";
+import { ABOUT } from "../metrics.ts";
 import { findAnomalies } from "../statistics/anomalies.ts";
 import { findChanges } from "../statistics/changes.ts";
 import { mean, sum } from "../statistics/robust.ts";
@@ -21,7 +22,7 @@ const ANOMALY_DAYS = 35;
 export interface Trend {
   weeks: number;
   p: number;
-  /** Of a week's sum, per week, with 95 % limits. */
+  /** Of a week's sum (of what does not add up, its mean), per week, with 95 % limits. */
   perWeek: number;
   low: number;
   high: number;
@@ -62,6 +63,7 @@ export interface SeriesAnalysis extends Subject {
   days: number;
   /** Days within that nothing is known of. */
   gaps: { from: string; to: string }[];
+  /** Sums of days; means of what does not add up. */
   level: { last7: number; before7: number | null; last28: number | null; before28: number | null };
   trend: Trend | null;
   changes: LevelChange[];
@@ -77,6 +79,7 @@ export function analyse(series: Series, to: string): SeriesAnalysis | null {
   const filled = fillIn(series);
   if (!filled) return null;
   const { values, from } = filled;
+  const { adds } = ABOUT[series.metric];
   const notes: string[] = [];
   const season = seasonOf(values, from, notes);
   const changes = changesOf(values, from, filled.filled, notes);
@@ -86,19 +89,20 @@ export function analyse(series: Series, to: string): SeriesAnalysis | null {
     to: addDays(from, values.length),
     days: values.length,
     gaps: gapsOf(series, to),
-    level: levelOf(values),
-    trend: trendOf(values, notes),
+    level: levelOf(values, adds),
+    trend: trendOf(values, adds, notes),
     changes,
     season,
     anomalies: anomaliesOf(values, from, filled.filled, notes).filter((each) => !isOfNewLevel(each, changes)),
-    forecast: forecastOf(values, from, notes),
+    // A percentile of a day is no sum of anything that models know.
+    forecast: adds ? forecastOf(values, from, notes) : null,
     notes,
   };
 }
 
-function levelOf(values: readonly number[]): SeriesAnalysis["level"] {
+function levelOf(values: readonly number[], adds: boolean): SeriesAnalysis["level"] {
   const of = (days: number, back: number) =>
-    sum(values.slice(values.length - back - days, values.length - back));
+    (adds ? sum : mean)(values.slice(values.length - back - days, values.length - back));
   return {
     last7: of(Math.min(7, values.length), 0),
     before7: values.length >= 14 ? of(7, 7) : null,
@@ -108,7 +112,7 @@ function levelOf(values: readonly number[]): SeriesAnalysis["level"] {
 }
 
 /** Of whole weeks, so that no weekday counts and neighbours resemble each other less; the last one ends the series. */
-function trendOf(values: readonly number[], notes: string[]): Trend | null {
+function trendOf(values: readonly number[], adds: boolean, notes: string[]): Trend | null {
   const weeks = Math.min(MAX_TREND_WEEKS, Math.floor(values.length / WEEK));
   if (weeks < MIN_TREND_WEEKS) {
     notes.push(`no trend is told: ${weeks} whole weeks, ${MIN_TREND_WEEKS} are needed`);
@@ -116,7 +120,7 @@ function trendOf(values: readonly number[], notes: string[]): Trend | null {
   }
   const start = values.length - weeks * WEEK;
   const sums = Array.from({ length: weeks }, (_, i) =>
-    sum(values.slice(start + i * WEEK, start + (i + 1) * WEEK)),
+    (adds ? sum : mean)(values.slice(start + i * WEEK, start + (i + 1) * WEEK)),
   );
   const { p, z } = mannKendall(sums, { autocorrelated: true });
   const { slope, low, high } = senSlope(sums);

@@ -6,24 +6,30 @@ import type { Series } from "./series.ts";
 /** A year of days and its models need a fraction of it. */
 const MAX_HEAP_MB = 512;
 
-/** In their order; null for a series of which nothing is known. `done` is told how many are. Rejects when `signal` aborts. */
+/** `analysis` is null for a series of which nothing is known, and where it failed: then `error` says how. */
+export interface Outcome {
+  analysis: SeriesAnalysis | null;
+  error: string | null;
+}
+
+/** In their order. `done` is told how many are. Rejects when `signal` aborts. */
 export async function analyseAll(
   series: readonly Series[],
   to: string,
   { signal, done }: { signal: AbortSignal; done?: (count: number) => void },
-): Promise<(SeriesAnalysis | null)[]> {
+): Promise<Outcome[]> {
   signal.throwIfAborted();
   if (series.length === 0) return [];
   const worker = new Worker(new URL("./worker.ts", import.meta.url), {
     workerData: { series, to },
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },
   });
-  const { promise, resolve, reject } = Promise.withResolvers<(SeriesAnalysis | null)[]>();
-  const results: (SeriesAnalysis | null)[] = [];
-  worker.on("message", (result: SeriesAnalysis | null) => {
-    results.push(result);
-    done?.(results.length);
-    if (results.length === series.length) resolve(results);
+  const { promise, resolve, reject } = Promise.withResolvers<Outcome[]>();
+  const outcomes: Outcome[] = [];
+  worker.on("message", (outcome: Outcome) => {
+    outcomes.push(outcome);
+    done?.(outcomes.length);
+    if (outcomes.length === series.length) resolve(outcomes);
   });
   worker.on("error", reject);
   worker.on("exit", (code) => reject(new Error(`the analysis ended early, with code ${code}`)));
