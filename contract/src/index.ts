@@ -5,6 +5,7 @@ export * from "./dispatch.ts";
 export * from "./doctor.ts";
 export * from "./execution.ts";
 export * from "./history.ts";
+export * from "./insight.ts";
 export * from "./lock.ts";
 export * from "./merge.ts";
 export * from "./orchestrator.ts";

@@ -2,12 +2,15 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import { CONTENT_PIPELINE, contentPipeline } from "@master-orchestrator/content-pipeline";
 import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
+import { INTELLIGENCE_ENGINE, intelligenceEngine } from "@master-orchestrator/intelligence-engine";
 import type { Workflow, WorkflowOptions } from "@master-orchestrator/sdk";
 import type { Config } from "#config.ts";
+import type { Clock } from "#engine/clock.ts";
 import type { BuiltInTarget } from "#engine/dispatcher.ts";
 import type { Log } from "#log.ts";
 import { contentLibrary } from "#store/content.ts";
 import type { Database } from "#store/database.ts";
+import { intelligenceLibrary } from "#store/intelligence.ts";
 import { type StoredSettings, seedBuiltIn } from "#store/workflows.ts";
 
 /** The old clocks, as settings: what each built-in workflow is given when it is registered for the first time. */
@@ -15,7 +18,7 @@ export const DEFAULT_SCHEDULES = {
   content_pipeline: { every_seconds: 900, source: "topics", per_slot: DEFAULT_PER_SLOT },
   seo_monitor: { every_seconds: 2 * 3600 },
   revenue_optimizer: { every_seconds: 4 * 3600 },
-  intelligence_engine: { every_seconds: 6 * 3600 },
+  intelligence_engine: { every_seconds: 6 * 3600, source: "stale_days", per_slot: 1 },
 } as const satisfies Record<string, Schedule>;
 
 export interface BuiltIn {
@@ -27,6 +30,7 @@ export interface BuiltIn {
 interface Parts {
   db: Database;
   config: Config;
+  clock: Clock;
   tokenSecret: KeyObject;
   log: Log;
 }
@@ -41,17 +45,40 @@ interface Plan {
 /** Registers the built-in workflows where they are not yet, and builds them. */
 export async function openBuiltIns(parts: Parts): Promise<BuiltIn[]> {
   const { db, tokenSecret, log } = parts;
+  const clock = clockOf(parts.clock);
   const opened: BuiltIn[] = [];
   for (const { type, settings, build } of plans(parts)) {
     await seedBuiltIn(db, type, settings);
     const signingSecret = secretOf(tokenSecret, type);
     const workflow = build({
       signingSecret,
+      clock,
       log: (level, message, details) => log[level](message, { workflow: type, ...details }),
     });
     opened.push({ path: `/workflows/${type.replaceAll("_", "-")}`, workflow, signingSecret });
   }
   return opened;
+}
+
+/** The house's own time, as the sdk asks for it. */
+function clockOf({ nowMs, monotonicMs, at }: Clock): NonNullable<WorkflowOptions["clock"]> {
+  return {
+    now: nowMs,
+    elapsed: monotonicMs,
+    random: Math.random,
+    sleep(ms, _why, signal) {
+      return new Promise((resolve) => {
+        if (signal?.aborted) return resolve();
+        const wake = () => {
+          cancel();
+          signal?.removeEventListener("abort", wake);
+          resolve();
+        };
+        const cancel = at(nowMs() + ms, wake);
+        signal?.addEventListener("abort", wake, { once: true });
+      });
+    },
+  };
 }
 
 const DEFAULT_SETTINGS = {
@@ -71,6 +98,17 @@ function plans({ db, config }: Parts): Plan[] {
       type: CONTENT_PIPELINE,
       settings: { ...DEFAULT_SETTINGS, critical: true, schedule: DEFAULT_SCHEDULES.content_pipeline },
       build: (sdk) => contentPipeline({ library: contentLibrary(db), providers, publicUrl, sdk }),
+    },
+    {
+      type: INTELLIGENCE_ENGINE,
+      settings: {
+        ...DEFAULT_SETTINGS,
+        batch: { min: 1, max: 1 },
+        max_concurrent: 1,
+        schedule: DEFAULT_SCHEDULES.intelligence_engine,
+        estimates: { seconds_per_task: 30, cost_usd_per_task: 0.01 },
+      },
+      build: (sdk) => intelligenceEngine({ library: intelligenceLibrary(db), providers, publicUrl, sdk }),
     },
   ];
 }

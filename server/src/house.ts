@@ -35,6 +35,7 @@ import { executionRoutes } from "#http/routes/executions.ts";
 import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
 import { importRoutes } from "#http/routes/imports.ts";
+import { intelligenceRoutes } from "#http/routes/intelligence.ts";
 import { lockRoutes } from "#http/routes/locks.ts";
 import { metricRoutes } from "#http/routes/metrics.ts";
 import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
@@ -125,6 +126,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     },
     log: options.log,
     publicUrl: config.publicUrl,
+    nowMs: options.clock?.nowMs,
   });
   try {
     await listen(server, config);
@@ -185,7 +187,7 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
     const secure = config.publicUrl.startsWith("https:");
     const sessions = createSessions({ secret: tokenSecret, keys: authenticator, nowMs: clock.nowMs, secure });
     const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
-    const builtIns = await openBuiltIns({ db, config, tokenSecret, log });
+    const builtIns = await openBuiltIns({ db, config, clock, tokenSecret, log });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
     const governor = createGovernor({ db, clock, log });
     const lockLine = createLockLine({ db, clock });
@@ -321,6 +323,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...archiveRoutes({ db, dataDir: config.dataDir }),
     ...articleRoutes({ db }),
     ...dashboardRoutes(),
+    ...intelligenceRoutes({ db }),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
   ];

@@ -11,6 +11,8 @@ export interface RequestOptions {
   body?: unknown;
   /** The body as JSON text already; then `body` is not looked at. */
   bodyText?: string;
+  /** Resolves with the answer's text as it is: for what is no JSON. */
+  asText?: boolean;
 }
 
 /** Resolves with the parsed JSON of a 2xx answer; rejects with Refusal, Unreachable or Interrupted. */
@@ -35,6 +37,7 @@ export function openApi(connection: Connection, interrupt: AbortSignal): Api {
     } catch (error) {
       throw unreachable(error, connection.url, deadline, interrupt);
     }
+    if (options.asText && response.ok) return text as Answer;
     return readAnswer(response, text, connection) as Answer;
   };
 }

@@ -15,6 +15,7 @@ import { addKeys } from "./keys.ts";
 import { addLocks } from "./locks.ts";
 import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
+import { addReports } from "./reports.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
 import { addSimulate } from "./simulate.ts";
 import { addTasks } from "./tasks.ts";
@@ -35,6 +36,7 @@ const GROUPS = [
   addRecoveries,
   addBudget,
   addPolicy,
+  addReports,
   addWorkflows,
   addKeys,
   addLocks,

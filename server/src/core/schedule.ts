@@ -1,5 +1,10 @@
 /** Decides for each slot of a schedule whether its workflow runs, or why not. Never twice about one slot. */
-import { DEFAULT_PER_SLOT, type Schedule, type ScheduleDecision } from "@master-orchestrator/contract";
+import {
+  DEFAULT_PER_SLOT,
+  type Schedule,
+  type ScheduleDecision,
+  type WorkSource,
+} from "@master-orchestrator/contract";
 import { intervalFactor, tasksPerSlot } from "./adapt.ts";
 import type { Enqueue, ForgetSchedule, ScheduleSlot, TakeWork } from "./decision.ts";
 import type { ScheduleRule, ScheduleState, Snapshot, WaitingWork, WorkflowView } from "./snapshot.ts";
@@ -32,6 +37,16 @@ export function nextSlotMs(workflows: Snapshot["workflows"], nowMs: number): num
   );
   return next.length === 0 ? null : Math.min(...next);
 }
+
+/** How sources are spoken of. */
+const SOURCES: Readonly<Record<WorkSource, { name: string; waiting: string; nothing: string }>> = {
+  topics: { name: "topics", waiting: "topics that wait", nothing: "no topics wait" },
+  stale_days: {
+    name: "days",
+    waiting: "looks at days that have changed or are over",
+    nothing: "no day has changed or is over since the last look",
+  },
+};
 
 type Decided = ScheduleSlot | Enqueue | TakeWork;
 
@@ -182,7 +197,7 @@ function obstacleTo(
     return { reason: "cooling_down", cause: `its last task ended less than ${rule.cooldownMs / 1000} s ago` };
   }
   if (rule.source !== null && state.waiting.length === 0) {
-    return { reason: "nothing_to_do", cause: `no ${rule.source} wait` };
+    return { reason: "nothing_to_do", cause: SOURCES[rule.source].nothing };
   }
   return null;
 }
@@ -209,9 +224,12 @@ function workOf(
   if (source === null) return { work: "", tasks: [taskOfSlot(workflowType, rule, slot)] };
   const taken = state.waiting.slice(0, mostOf(rule, snapshot) - state.unfinished);
   const take: TakeWork = { kind: "take_work", workflowType, source, workIds: taken.map((one) => one.workId) };
-  const reason = `taken from the ${source} by the schedule of ${workflowType} for its slot of ${slot}`;
+  const reason = `taken from the ${SOURCES[source].name} by the schedule of ${workflowType} for its slot of ${slot}`;
   const tasks = taken.map((one) => taskOfWork(workflowType, source, one, reason));
-  return { work: `: ${taken.length} of the ${source} that wait`, tasks: [take, ...tasks] };
+  return {
+    work: `: ${taken.length} of the ${SOURCES[source].waiting}`,
+    tasks: [take, ...tasks],
+  };
 }
 
 const BY_ITSELF = { parentTaskId: null, chainDepth: 0, createdBy: "schedule" } as const;

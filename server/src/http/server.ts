@@ -18,6 +18,8 @@ export interface ServerOptions {
   log: Log;
   /** Base of the links in problem responses and of `Call.url`. */
   publicUrl: string;
+  /** Whose time the `date` header tells; the machine's unless told. Callers measure their own clocks by it. */
+  nowMs?: (() => number) | undefined;
   /** For tests: an answer that does not fit its documented schema becomes a 500. */
   checkAnswers?: boolean;
 }
@@ -62,6 +64,12 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     options.log.debug("request", { where: whereOf(request), status: reply.statusCode, ms });
   });
+  const { nowMs } = options;
+  if (nowMs) {
+    app.addHook("onSend", async (_request, reply) => {
+      reply.header("date", new Date(nowMs()).toUTCString());
+    });
+  }
   app.addHook("preClose", async () => endConnections(app.server));
   for (const route of options.routes) register(app, route, options);
   return app;

@@ -21,15 +21,17 @@ export async function rollUpDay(db: Database, day: string, { anyway = false } = 
   return await longTransaction(db, async (tx) => {
     const { rowCount } = await tx.query("delete from content.stale_days where day = $1", [day]);
     if (rowCount === 0 && !anyway) return false;
-    // One at a time for each day, also where nobody had marked it.
-    await tx.query(
-      "select pg_advisory_xact_lock(hashtext('content.daily_rollups'), $1::date - date '2000-01-01')",
-      [day],
-    );
-    await tx.query("delete from content.daily_rollups where day = $1", [day]);
-    await tx.query("delete from content.daily_totals where day = $1", [day]);
-    await insertRollups(tx, day);
-    await insertTotals(tx, day);
+    await Promise.all([
+      // One at a time for each day, also where nobody had marked it.
+      tx.query(
+        "select pg_advisory_xact_lock(hashtext('content.daily_rollups'), $1::date - date '2000-01-01')",
+        [day],
+      ),
+      tx.query("delete from content.daily_rollups where day = $1", [day]),
+      tx.query("delete from content.daily_totals where day = $1", [day]),
+      insertRollups(tx, day),
+      insertTotals(tx, day),
+    ]);
     return true;
   });
 }

@@ -4,6 +4,7 @@ import type { ForgetSchedule, ScheduleSlot } from "#core/decision.ts";
 import { scheduleRule, slotAt } from "#core/schedule.ts";
 import type { ScheduleRule, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
+import { staleWork } from "./rollups.ts";
 import { lockWaitingTopics } from "./topics.ts";
 
 /** Where every schedule stands; what its tasks and its source hold only where a slot is to be decided. */
@@ -53,6 +54,7 @@ async function readPast(tx: Queryable, due: readonly DueSchedule[]): Promise<Map
 /** What the sources of these schedules hold ready, as far as one slot could take it. */
 const READ_SOURCE: Record<WorkSource, (tx: Queryable, most: number) => Promise<WaitingWork[]>> = {
   topics: lockWaitingTopics,
+  stale_days: staleWork,
 };
 
 async function readWaiting(tx: Queryable, due: readonly DueSchedule[]): Promise<Map<string, WaitingWork[]>> {

@@ -94,8 +94,7 @@ export function analyse(series: Series, to: string): SeriesAnalysis | null {
     changes,
     season,
     anomalies: anomaliesOf(values, from, filled.filled, notes).filter((each) => !isOfNewLevel(each, changes)),
-    // A percentile of a day is no sum of anything that models know.
-    forecast: adds ? forecastOf(values, from, notes) : null,
+    forecast: series.forecast ? forecastOf(values, from, notes) : null,
     notes,
   };
 }

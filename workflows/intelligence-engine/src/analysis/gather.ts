@@ -92,6 +92,10 @@ function timed(rows: readonly HouseDay[]): number | null {
   return rows.find(({ workflowType }) => workflowType === TIMED)?.latencyP95Seconds ?? null;
 }
 
+/** What is forecast: the whole of what adds up and of what somebody plans with. */
+const FORECAST: readonly Metric[] = [...WHOLE, "articles_published", "cost_usd"];
+
 function about(metric: Metric, subject: string, label: string) {
-  return { metric, subject, label, unit: ABOUT[metric].unit };
+  const forecast = subject === "all" && FORECAST.includes(metric);
+  return { metric, subject, label, unit: ABOUT[metric].unit, forecast };
 }

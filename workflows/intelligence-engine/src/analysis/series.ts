@@ -16,6 +16,8 @@ export interface Series extends Subject {
   from: string;
   /** One a day; null where nothing is known of it. */
   values: (number | null)[];
+  /** Whether its days to come are of interest: models take their time. */
+  forecast: boolean;
 }
 
 export interface Filled {

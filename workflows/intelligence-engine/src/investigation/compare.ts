@@ -27,6 +27,8 @@ export interface Comparison {
   /** Means of a day. */
   after: number;
   before: number;
+  /** The mean over all days before; `before` is the median of the spans, which one bad week does not move. */
+  beforeMean: number;
   /** Factor less 1; null where nothing was before. */
   share: number | null;
   /** The difference in robust standard deviations of the spans before; null with fewer than three of them. */
@@ -54,6 +56,7 @@ export function compare({ after, before }: Spans, value: (day: string) => number
   return {
     after: now,
     before: usual,
+    beforeMean: meanOf(usable.flat()),
     share: usual === 0 ? null : now / usual - 1,
     z: means.length < 3 || noise === 0 ? null : (now - usual) / noise,
     spans: usable.length,

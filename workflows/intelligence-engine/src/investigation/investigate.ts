@@ -109,6 +109,7 @@ async function seriesFor(
     subject,
     label: subject === "all" ? "everything" : memberOf(subject),
     unit: ABOUT[metric].unit,
+    forecast: false,
   };
   if (subject.startsWith("workflow:")) {
     const house = numbers.house.filter(({ workflowType }) => workflowType === memberOf(subject));
@@ -156,7 +157,8 @@ interface Asked {
 
 async function partsOf(library: Library, numbers: Numbers, asked: Asked): Promise<Part[]> {
   const { metric, subject, spans, comparison } = asked;
-  const whole = comparison.after - comparison.before;
+  // Parts are means over all days before: so is what they are shares of.
+  const whole = comparison.after - comparison.beforeMean;
   const part = (dimension: string) => (each: Contribution) => ({
     dimension,
     ...each,

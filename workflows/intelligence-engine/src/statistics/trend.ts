@@ -13,8 +13,9 @@ export interface TrendTest {
 }
 
 /**
- * Mann (1945), Kendall (1975), with the correction for ties. `autocorrelated`: the variance is that of
- * Hamed and Rao (1998), since neighbouring weeks resemble each other, which makes the plain test see trends in noise.
+ * Mann (1945), Kendall (1975), with the correction for ties. `autocorrelated`: neighbouring weeks resemble each other,
+ * which makes the plain test see trends in noise; the variance is that of Hamed and Rao (1998), or that of a first-order
+ * process where it is larger, since few weeks show less of their resemblance than there is.
  */
 export function mannKendall(
   values: readonly number[],
@@ -28,7 +29,7 @@ export function mannKendall(
   const pairs = (n * (n - 1)) / 2;
   const plain = varianceOfS(values);
   // The correction may only make the test more careful, never bolder.
-  const variance = plain * (options.autocorrelated ? Math.max(1, hamedRao(values)) : 1);
+  const variance = plain * (options.autocorrelated ? Math.max(1, hamedRao(values), firstOrder(values)) : 1);
   const z = variance === 0 ? 0 : (s - Math.sign(s)) / Math.sqrt(variance);
   return { s, variance, z, p: twoSidedP(z), tau: pairs === 0 ? 0 : s / pairs };
 }
@@ -55,6 +56,19 @@ export function hamedRao(values: readonly number[]): number {
     if (Math.abs(rho) > significant) weighted += (n - lag) * (n - lag - 1) * (n - lag - 2) * rho;
   }
   return 1 + (2 / (n * (n - 1) * (n - 2))) * weighted;
+}
+
+/** The same for a first-order process, its autocorrelation without the bias of short detrended series (Kendall 1954). */
+function firstOrder(values: readonly number[]): number {
+  const n = values.length;
+  if (n < 4) return 1;
+  const { slope } = senSlope(values);
+  const found = autocorrelation(
+    values.map((value, i) => value - slope * i),
+    1,
+  );
+  const rho = Math.min(0.9, Math.max(0, found + (1 + 4 * found) / n));
+  return (1 + rho) / (1 - rho);
 }
 
 /** Ranks from 1; equal values share the mean of theirs. */
