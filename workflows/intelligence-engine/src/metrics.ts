@@ -81,5 +81,6 @@ export function shownShare(share: number, signed = false): string {
   const digits = Math.abs(percent) < 10 ? 1 : 0;
   const text = Math.abs(percent).toLocaleString("en-US", { maximumFractionDigits: digits });
   const sign = percent < 0 && text !== "0" ? "−" : signed && text !== "0" ? "+" : "";
-  return `${sign}${text} %`;
+  // A per cent sign never stands alone on a line.
+  return `${sign}${text}\u00a0%`;
 }

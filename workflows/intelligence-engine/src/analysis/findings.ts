@@ -46,8 +46,9 @@ export function named({
 }
 
 const weight = ({ metric, subject }: SeriesAnalysis) => WEIGHT[metric] * (subject === "all" ? 1 : 0.7);
-/** 1 for a doubling or a halving, 0 for no change. */
-const effect = (share: number) => Math.min(1, Math.abs(Math.log(Math.max(0.05, 1 + share))) / Math.LN2);
+/** 1 for a doubling or a halving, 0 for no change; a tenth is a quarter. */
+const effect = (share: number) =>
+  Math.min(1, Math.abs(Math.log(Math.max(0.05, 1 + share))) / Math.LN2) ** 0.7;
 const be = ({ metric }: SeriesAnalysis) => (ABOUT[metric].many ? "are" : "is");
 const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 const rounded = (value: number) => Number(value.toPrecision(6));
@@ -161,7 +162,7 @@ function forecasts(analysis: SeriesAnalysis): NewInsight[] {
     insight(analysis, "forecast", "current", {
       from: forecast.days[0]?.day as string,
       to: addDays(forecast.days.at(-1)?.day as string, 1),
-      importance: weight(analysis) * (0.2 + 0.6 * effect(change)) * (forecast.beatsNaive ? 1 : 0.7),
+      importance: weight(analysis) * (0.1 + 0.6 * effect(change)) * (forecast.beatsNaive ? 1 : 0.7),
       headline: `${upper(named(analysis))}: ${shown(forecast.total.mean, unit)} expected over the next ${forecast.horizon} days`,
       words: forecastWords(analysis),
       numbers: {
@@ -205,7 +206,7 @@ function gaps(analyses: readonly SeriesAnalysis[], to: string): NewInsight[] {
     return [
       insight(readers, "gap", gap.from, {
         ...gap,
-        importance: Math.min(0.9, 0.4 + days * 0.07) * (1 - age / (2 * CHANGE_DAYS)),
+        importance: Math.min(0.8, 0.4 + days * 0.05) * (1 - age / CHANGE_DAYS),
         headline: `No data of readers for ${inWords(gap)}`,
         words: `Nothing was imported for ${inWords(gap)} (${days} ${days === 1 ? "day" : "days"}). These days are unknown, not zero: they are left out of sums, and nothing is invented for them.`,
         numbers: { days },

@@ -9,6 +9,6 @@ export function change(before: number | null, value: number | null, good: Compar
   const text = shownChange(before, value);
   if (text === null) return null;
   const better = good === "more" ? value > before : value < before;
-  const even = text === "0 %";
+  const even = text.startsWith("0\u00a0");
   return html`<span class="${even ? "" : better ? "up" : "down"}">${text}${even ? "" : better ? " better" : " worse"}</span>`;
 }

@@ -6,7 +6,7 @@ import { html, type Markup } from "./markup.ts";
 
 const WIDTH = 760;
 const HEIGHT = 270;
-const MARGIN = { top: 14, right: 18, bottom: 30, left: 64 };
+const MARGIN = { top: 14, right: 28, bottom: 30, left: 64 };
 
 export interface LineChart {
   /** Of the page; names the chart's parts. */

@@ -19,7 +19,8 @@ p,li{overflow-wrap:anywhere}
 .tiles span{display:block;color:var(--soft);font-size:.85rem}
 .up,.yes{color:var(--good)}
 .down,.no{color:var(--bad)}
-.tiles .up,.tiles .down{font-weight:600}
+.tiles .up{color:var(--good);font-weight:600}
+.tiles .down{color:var(--bad);font-weight:600}
 .short{padding-left:1.2rem}
 .short li{margin:.35rem 0}
 .next{padding-left:1.4rem}

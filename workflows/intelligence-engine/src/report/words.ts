@@ -105,8 +105,8 @@ export function recommendationsOf(
 ): Recommendation[] {
   return [
     ...aboutTargets(document),
-    ...aboutGaps(findings),
     ...aboutFalls(findings),
+    ...aboutGaps(findings),
     ...aboutArticles(document),
     ...aboutChannels(document),
   ].slice(0, MAX_RECOMMENDATIONS);
@@ -141,14 +141,18 @@ function aboutGaps(findings: readonly NewInsight[]): Recommendation[] {
 }
 
 function aboutFalls(findings: readonly NewInsight[]): Recommendation[] {
-  return findings
-    .filter(({ kind, numbers }) => (kind === "change" || kind === "trend") && Number(numbers.share) < 0)
-    .filter(({ metric }) => !["cost_usd", "tasks_failed", "latency_p95_seconds"].includes(metric))
-    .slice(0, 2)
-    .map(({ headline, metric, subject, from, to }) => ({
-      words: `Find out why: orchestrator reports investigate --metric ${metric}${subject === "all" ? "" : ` --subject "${subject}"`} --from ${from} --to ${to}.`,
-      because: headline,
-    }));
+  return (
+    findings
+      .filter(({ kind, numbers }) => (kind === "change" || kind === "trend") && Number(numbers.share) < 0)
+      .filter(({ metric }) => !["cost_usd", "tasks_failed", "latency_p95_seconds"].includes(metric))
+      // Of one subject its weightiest fall: the others go with it.
+      .filter(({ subject }, i, falls) => falls.findIndex((fall) => fall.subject === subject) === i)
+      .slice(0, 2)
+      .map(({ headline, metric, subject, from, to }) => ({
+        words: `Find out why: orchestrator reports investigate --metric ${metric}${subject === "all" ? "" : ` --subject "${subject}"`} --from ${from} --to ${to}.`,
+        because: headline,
+      }))
+  );
 }
 
 /** Read a lot, and leads to little: what is offered there does not fit. */
