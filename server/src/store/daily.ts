@@ -1,4 +1,5 @@
 /** Owns how rolled-up days are read: as series, by members, and what members contribute to a difference. Changes nothing. */
+import { addCounts, LATENCY_BOUNDS, percentile } from "#core/latency.ts";
 import type { Queryable, Row } from "./database.ts";
 
 const DAY = "to_char(day, 'YYYY-MM-DD') as day";
@@ -8,10 +9,18 @@ export async function knownDays(db: Queryable): Promise<{ first: string; last: s
   const { rows } = await db.query(
     `select to_char(least(t.first, o.first), 'YYYY-MM-DD') as first, to_char(greatest(t.last, o.last), 'YYYY-MM-DD') as last
        from (select min(day) as first, max(day) as last from content.daily_totals where dimension = 'all') t,
-            (select min(day) as first, max(day) as last from content.daily_operations) o`,
+            (select (min(at) at time zone 'UTC')::date as first, (max(at) at time zone 'UTC')::date as last
+               from roll_ups where step = 'day') o`,
   );
   const row = rows[0] as Row;
   return row.first === null ? null : { first: row.first, last: row.last };
+}
+
+/** Until when the house's own work is counted, RFC 3339; null before the first time. */
+export async function houseCountedUntil(db: Queryable): Promise<string | null> {
+  const { rows } = await db.query("select rolled_until from roll_up_progress");
+  const until = rows[0]?.rolled_until ?? null;
+  return until === null ? null : new Date(until).toISOString();
 }
 
 const NUMBERS = "views, visitors, engaged_ms, conversions, amount_micros";
@@ -80,26 +89,85 @@ export async function memberSeries(
   return rows.map((row) => ({ day: row.day, value: row.value }));
 }
 
-/** What the orchestrator did, by day and workflow. */
+/** The bound of `LATENCY_BOUNDS` that articles are promised within. */
+const TWO_MINUTES = LATENCY_BOUNDS.indexOf(120);
+
+interface HouseRow {
+  tasksCompleted: number;
+  tasksFailed: number;
+  costMicros: number;
+  buckets: number[];
+}
+
+/** What the orchestrator did, by day and workflow, as it was counted (`roll_ups`), and the articles of those days. */
 export async function houseDays(db: Queryable, { from, to }: DayRange) {
+  const [rows, articles] = await Promise.all([houseRows(db, { from, to }), articlesByDay(db, { from, to })]);
+  for (const day of articles.keys()) {
+    // A day on which articles came from elsewhere than a task.
+    const key = `${day}|content_pipeline`;
+    if (!rows.has(key)) rows.set(key, { tasksCompleted: 0, tasksFailed: 0, costMicros: 0, buckets: [] });
+  }
+  return [...rows]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, row]) => {
+      const [day, workflowType] = key.split("|") as [string, string];
+      return {
+        day,
+        workflowType,
+        tasksCompleted: row.tasksCompleted,
+        tasksFailed: row.tasksFailed,
+        latencyP50Seconds: percentile(row.buckets, 0.5),
+        latencyP95Seconds: percentile(row.buckets, 0.95),
+        withinTwoMinutes: row.buckets.slice(0, TWO_MINUTES + 1).reduce((sum, count) => sum + count, 0),
+        costUsd: row.costMicros / 1e6,
+        articles: workflowType === "content_pipeline" ? (articles.get(day) ?? 0) : 0,
+      };
+    });
+}
+
+/** Lanes of a workflow added up, by day and workflow. */
+async function houseRows(db: Queryable, { from, to }: DayRange): Promise<Map<string, HouseRow>> {
   const { rows } = await db.query(
-    `select ${DAY}, workflow_type, tasks_completed, tasks_failed, latency_p50_ms, latency_p95_ms, within_two_minutes,
-            cost_micros, articles
-       from content.daily_operations o where o.day >= $1 and o.day < $2 order by o.day, workflow_type`,
+    `select to_char(at at time zone 'UTC', 'YYYY-MM-DD') as day, workflow_type, completed, dead_lettered, cost_micros,
+            total_buckets
+       from roll_ups where step = 'day' and at >= $1::date::timestamp at time zone 'UTC'
+        and at < $2::date::timestamp at time zone 'UTC'`,
     [from, to],
   );
-  const seconds = (ms: number | null) => (ms === null ? null : ms / 1000);
-  return rows.map((row) => ({
-    day: row.day as string,
-    workflowType: row.workflow_type as string,
-    tasksCompleted: row.tasks_completed as number,
-    tasksFailed: row.tasks_failed as number,
-    latencyP50Seconds: seconds(row.latency_p50_ms),
-    latencyP95Seconds: seconds(row.latency_p95_ms),
-    withinTwoMinutes: row.within_two_minutes as number,
-    costUsd: row.cost_micros / 1e6,
-    articles: row.articles as number,
-  }));
+  const byDay = new Map<string, HouseRow>();
+  for (const row of rows) {
+    const key = `${row.day}|${row.workflow_type}`;
+    const sum = byDay.get(key) ?? { tasksCompleted: 0, tasksFailed: 0, costMicros: 0, buckets: [] };
+    byDay.set(key, {
+      tasksCompleted: sum.tasksCompleted + row.completed,
+      tasksFailed: sum.tasksFailed + row.dead_lettered,
+      costMicros: sum.costMicros + row.cost_micros,
+      buckets: addCounts(sum.buckets, row.total_buckets.map(Number)),
+    });
+  }
+  return byDay;
+}
+
+async function articlesByDay(db: Queryable, { from, to }: DayRange): Promise<Map<string, number>> {
+  const { rows } = await db.query(
+    `select to_char(published_at at time zone 'UTC', 'YYYY-MM-DD') as day, count(*)::int as articles
+       from content.articles where published_at >= $1::date::timestamp at time zone 'UTC'
+        and published_at < $2::date::timestamp at time zone 'UTC' group by 1`,
+    [from, to],
+  );
+  return new Map(rows.map((row) => [row.day, row.articles]));
+}
+
+/** Of a workflow's completed tasks over some days, from when each was first due to its result. */
+export async function houseLatency(
+  db: Queryable,
+  { from, to, workflowType }: DayRange & { workflowType: string },
+): Promise<{ p50Seconds: number | null; p95Seconds: number | null }> {
+  const rows = await houseRows(db, { from, to });
+  const buckets = [...rows]
+    .filter(([key]) => key.endsWith(`|${workflowType}`))
+    .reduce<number[]>((sum, [, row]) => addCounts(sum, row.buckets), []);
+  return { p50Seconds: percentile(buckets, 0.5), p95Seconds: percentile(buckets, 0.95) };
 }
 
 export interface ContributionQuery {

@@ -5,7 +5,9 @@ import {
   type ContributionQuery,
   contributions,
   type DayRange,
+  houseCountedUntil,
   houseDays,
+  houseLatency,
   knownDays,
   memberDays,
   memberSeries,
@@ -13,8 +15,8 @@ import {
 } from "./daily.ts";
 import type { Database, Queryable } from "./database.ts";
 import { type InsightToSave, saveInsights } from "./insights.ts";
+import { noteAnalysed, rollUpDay, staleDays } from "./reader-days.ts";
 import { hasReport, type ReportToSave, saveReport } from "./reports.ts";
-import { noteAnalysed, rollUpDay, rollUpHouse, staleDays } from "./rollups.ts";
 
 /** The library as the intelligence engine asks for it, over one database. */
 export function intelligenceLibrary(db: Database) {
@@ -22,7 +24,8 @@ export function intelligenceLibrary(db: Database) {
     now: () => storeTime(db),
     staleDays: (limit: number) => staleDays(db, limit),
     rollUpDay: (day: string, options?: { anyway?: boolean }) => rollUpDay(db, day, options),
-    rollUpHouse: () => rollUpHouse(db),
+    houseCountedUntil: () => houseCountedUntil(db),
+    houseLatency: (query: DayRange & { workflowType: string }) => houseLatency(db, query),
     analysed: () => noteAnalysed(db),
     known: () => knownDays(db),
     readerDays: (query: DayRange) => readerDays(db, query),

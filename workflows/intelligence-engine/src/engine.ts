@@ -94,14 +94,16 @@ async function everythingDue(job: Job, now: string): Promise<Record<string, unkn
   const today = now.slice(0, 10);
   const stale = await context.step("stale", () => library.staleDays(MAX_DAYS_PER_RUN));
   const rolledUp = await rollUp(job, stale, false);
-  const house = await context.step("house", () => library.rollUpHouse());
   const look = await analysis(job, { to: today, from: 0.3, until: 0.75 });
   const findings = findingsOf(look.analyses, today);
   context.progress(0.75, `${findings.length} findings`);
   await library.saveInsights(findings, { taskId: job.taskId, kinds: FOUND_KINDS });
   const reports = [];
+  const counted = await library.houseCountedUntil();
   for (const kind of paramsOf(context).reports) {
     const period = lastPeriod(kind, today);
+    // Its last minutes are counted some seconds after it: the next slot writes it then.
+    if (counted !== null && counted < period.to) continue;
     // A period before anything was known has nothing to tell.
     const known = await library.known();
     if (!known || known.first >= period.to || (await library.hasReport(kind, period.from))) continue;
@@ -110,7 +112,6 @@ async function everythingDue(job: Job, now: string): Promise<Record<string, unkn
   await library.analysed();
   return {
     rolled_up: rolledUp,
-    house_days: house,
     series: look.analyses.length,
     insights: findings.length,
     top: findings.slice(0, TOP_INSIGHTS).map(({ headline, importance }) => ({ headline, importance })),

@@ -114,8 +114,8 @@ export interface Library {
    * more), and nothing was done unless `anyway`.
    */
   rollUpDay(day: string, options?: { anyway?: boolean }): Promise<boolean>;
-  /** Rolls up what the orchestrator did, up to today; returns the days that were written. */
-  rollUpHouse(): Promise<string[]>;
+  /** Until when the orchestrator's own work is counted, RFC 3339; null before the first time. */
+  houseCountedUntil(): Promise<string | null>;
   /** Notes that everything was analysed. */
   analysed(): Promise<void>;
   /** The first day and the last of which anything is known; null: nothing is. */
@@ -126,6 +126,10 @@ export interface Library {
     query: DailyQuery & { dimension: Dimension; metric: ReaderMetric; members: number },
   ): Promise<MemberDay[]>;
   houseDays(query: DailyQuery): Promise<HouseDay[]>;
+  /** From when a task was first due to its result, over all completed ones of a workflow. */
+  houseLatency(
+    query: DailyQuery & { workflowType: string },
+  ): Promise<{ p50Seconds: number | null; p95Seconds: number | null }>;
   /**
    * How much of a metric each member had on some days and on others, as means of a day, those first whose
    * difference is largest. `within`: only of that member of another dimension, e.g. `channel:Organic Search`.

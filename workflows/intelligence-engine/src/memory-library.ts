@@ -45,7 +45,11 @@ export function memoryLibrary(today: string): MemoryLibrary {
       if (marked || options?.anyway) memory.rolledUp.push(day);
       return marked || options?.anyway === true;
     },
-    rollUpHouse: async () => memory.house.slice(-1).map(({ day }) => day),
+    houseCountedUntil: async () => `${memory.today}T05:59:00.000Z`,
+    houseLatency: async ({ from, to }) => {
+      const [first] = memory.house.filter(({ day }) => day >= from && day < to);
+      return { p50Seconds: first?.latencyP50Seconds ?? null, p95Seconds: first?.latencyP95Seconds ?? null };
+    },
     analysed: async () => {},
     known: async () => {
       const days = [...memory.cells, ...memory.house].map(({ day }) => day).sort();

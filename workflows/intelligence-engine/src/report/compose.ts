@@ -7,7 +7,7 @@ import type { Targets } from "../input.ts";
 import type { Library, MemberDay, NewInsight, ReaderDay } from "../library.ts";
 import { ABOUT, type Dimension, type ReaderMetric } from "../metrics.ts";
 import type { Compared, ForecastPart, MemberRow, ReportDocument, Told } from "./document.ts";
-import { productionOf } from "./production.ts";
+import { productionOf, WRITER } from "./production.ts";
 import { headlineOf, recommendationsOf, summaryOf } from "./words.ts";
 
 const MAX_CHANNELS = 8;
@@ -44,7 +44,8 @@ export async function composeReport(library: Library, order: ReportOrder): Promi
   const before =
     to === period.to ? earlier : { ...earlier, to: addDays(earlier.from, daysOf(period.from, to).length) };
   const readers = await readersOf(library, numbers, { ...period, to }, before);
-  const production = productionOf(numbers.house, { ...period, to }, before, order.targets);
+  const latency = await library.houseLatency({ from: period.from, to, workflowType: WRITER });
+  const production = productionOf(numbers.house, { ...period, to }, before, order.targets, latency);
   const findings = findingsOf(analyses, to);
   const document: ReportDocument = {
     format: "executive_report/1",

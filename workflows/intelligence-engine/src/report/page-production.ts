@@ -11,7 +11,7 @@ export function productionPart({ production, period }: ReportDocument): Markup {
   const { days, targets, by_workflow: workflows } = production;
   const said = days.map(({ day, articles }) => `${day}: ${articles}`).join(", ");
   return html`<section aria-labelledby="production"><h2 id="production">Production</h2>
-<div class="scroll"><table><caption>Against the targets. A percentile of the period is the mean of its days’, by their tasks.</caption>
+<div class="scroll"><table><caption>Against the targets. Percentiles are interpolated between fixed bounds.</caption>
 <thead><tr><th scope="col">Target</th><th scope="col">Wanted</th><th scope="col">Was</th><th scope="col">Met</th></tr></thead>
 <tbody>${targets.map(
     ({ name, target, actual, met }) =>

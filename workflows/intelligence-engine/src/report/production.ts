@@ -6,13 +6,14 @@ import { shown, shownShare } from "../metrics.ts";
 import type { ReportDocument, Target } from "./document.ts";
 
 /** The workflow whose tasks are articles. */
-const WRITER = "content_pipeline";
+export const WRITER = "content_pipeline";
 
 export function productionOf(
   house: readonly HouseDay[],
   period: Period,
   before: Period,
   targets: Targets,
+  latency: { p50Seconds: number | null; p95Seconds: number | null },
 ): ReportDocument["production"] {
   const within = ({ from, to }: Period) => house.filter(({ day }) => day >= from && day < to);
   const [now, then] = [within(period), within(before)];
@@ -29,8 +30,8 @@ export function productionOf(
     tasks_completed: completed,
     tasks_failed: failed,
     success_share: completed + failed === 0 ? null : completed / (completed + failed),
-    latency_p50_seconds: weighted(writer, (row) => row.latencyP50Seconds),
-    latency_p95_seconds: weighted(writer, (row) => row.latencyP95Seconds),
+    latency_p50_seconds: latency.p50Seconds,
+    latency_p95_seconds: latency.p95Seconds,
     within_two_minutes_share: written === 0 ? null : sum(writer, (row) => row.withinTwoMinutes) / written,
     cost_usd: sum(now, (row) => row.costUsd),
     cost_per_article_usd: articles === 0 ? null : costs / articles,
@@ -46,19 +47,6 @@ export function productionOf(
     }),
     before: { articles: sum(then, (row) => row.articles), cost_usd: sum(then, (row) => row.costUsd) },
   };
-}
-
-/** The mean of days' percentiles, by how many tasks each day had; a percentile of a period cannot be had from days. */
-function weighted(rows: readonly HouseDay[], value: (row: HouseDay) => number | null): number | null {
-  let total = 0;
-  let tasks = 0;
-  for (const row of rows) {
-    const of = value(row);
-    if (of === null) continue;
-    total += of * row.tasksCompleted;
-    tasks += row.tasksCompleted;
-  }
-  return tasks === 0 ? null : total / tasks;
 }
 
 type Made = Pick<

@@ -1,5 +1,5 @@
--- Insights: what readers' events and the orchestrator's own work add up to by day, what was found in it, and the reports
--- about it. Everything here can be computed anew from the rows it was computed from, as long as those are kept.
+-- Insights: what readers' events add up to by day, what was found in it and in the house's own days (`roll_ups`), and the
+-- reports about it. Roll-ups can be computed anew from the rows they were computed from, as long as those are kept.
 
 create table content.daily_rollups (
   day            date not null,
@@ -35,24 +35,7 @@ comment on table content.daily_totals is 'Each UTC day as a whole and by one dim
 comment on column content.daily_totals.member is 'Of the dimension: a channel, an article''s id, an offer, a kind of conversion; empty: none';
 create index on content.daily_totals (dimension, member, day);
 
-create table content.daily_operations (
-  day               date not null,
-  workflow_type     text not null,
-  tasks_completed   bigint not null,
-  tasks_failed      bigint not null,
-  tasks_cancelled   bigint not null,
-  latency_p50_ms    double precision,
-  latency_p95_ms    double precision,
-  within_two_minutes bigint not null,
-  cost_micros       bigint not null,
-  articles          bigint not null,
-  rolled_at         timestamptz not null,
-  primary key (day, workflow_type)
-);
-comment on table content.daily_operations is 'What the orchestrator did each UTC day, by workflow; kept when the tasks are archived';
-comment on column content.daily_operations.latency_p50_ms is 'From when a task was first due to its result; of completed tasks';
-
--- One row: how far the house's own days are rolled up, and when everything was last looked at.
+-- One row: when everything was last looked at.
 create table content.intelligence (
   only_row     boolean primary key default true check (only_row),
   analysed_at  timestamptz

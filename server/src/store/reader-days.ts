@@ -1,7 +1,7 @@
-/** Rolls days up: readers' events and the orchestrator's own work, in sets, day by day. Interprets nothing. */
+/** Rolls readers' days up, in sets, day by day, and says when there is anything to look at. Interprets nothing. */
 import { v7 as uuidv7 } from "uuid";
 import type { WaitingWork } from "#core/snapshot.ts";
-import { type Database, longTransaction, type Queryable, type Row } from "./database.ts";
+import { type Database, longTransaction, type Queryable } from "./database.ts";
 
 /** Days that have changed since they were rolled up, the oldest first. */
 export async function staleDays(db: Queryable, limit: number): Promise<string[]> {
@@ -107,111 +107,27 @@ async function insertTotals(tx: Queryable, day: string): Promise<void> {
   );
 }
 
-/** A task that ended is archived after a day at the earliest: what is older than this stands as it was rolled up. */
-const HOUSE_DAYS_AGAIN = 2;
-/** Tasks stay for 30 days unless the policy says otherwise; what is archived by now cannot be rolled up. */
-const HOUSE_DAYS_AT_FIRST = 31;
-
-/**
- * Rolls up what the orchestrator did, from shortly before the last day that was rolled up until today, today
- * included as far as it has gone; returns the days that were written. A day never becomes smaller: its tasks may be
- * archived by now.
- */
-export async function rollUpHouse(db: Database): Promise<string[]> {
-  const { rows: spans } = await db.query(
-    `with clock as (select (orchestrator_now() at time zone 'UTC')::date as today)
-     select to_char(greatest(coalesce((select max(day) from content.daily_operations) - ${HOUSE_DAYS_AGAIN}, '-infinity'::date),
-                    today - ${HOUSE_DAYS_AT_FIRST}), 'YYYY-MM-DD') as from_day,
-            to_char(today + 1, 'YYYY-MM-DD') as to_day from clock`,
-  );
-  const { from_day: from, to_day: to } = spans[0] as Row;
-  const [ended, spent, published] = await Promise.all([
-    endedTasks(db, from, to),
-    spentByWorkflow(db, from, to),
-    publishedArticles(db, from, to),
-  ]);
-  const { rows } = await db.query(
-    `insert into content.daily_operations as o (day, workflow_type, tasks_completed, tasks_failed, tasks_cancelled,
-            latency_p50_ms, latency_p95_ms, within_two_minutes, cost_micros, articles, rolled_at)
-     select day, workflow_type, coalesce(sum(tasks_completed), 0), coalesce(sum(tasks_failed), 0),
-            coalesce(sum(tasks_cancelled), 0), max(latency_p50_ms), max(latency_p95_ms),
-            coalesce(sum(within_two_minutes), 0), coalesce(sum(cost_micros), 0), coalesce(sum(articles), 0),
-            orchestrator_now()
-       from jsonb_to_recordset($1::jsonb) as n (day date, workflow_type text, tasks_completed bigint,
-            tasks_failed bigint, tasks_cancelled bigint, latency_p50_ms float8, latency_p95_ms float8,
-            within_two_minutes bigint, cost_micros bigint, articles bigint)
-      group by day, workflow_type order by day, workflow_type
-     on conflict (day, workflow_type) do update set tasks_completed = excluded.tasks_completed,
-        tasks_failed = excluded.tasks_failed, tasks_cancelled = excluded.tasks_cancelled,
-        latency_p50_ms = excluded.latency_p50_ms, latency_p95_ms = excluded.latency_p95_ms,
-        within_two_minutes = excluded.within_two_minutes, cost_micros = excluded.cost_micros,
-        articles = excluded.articles, rolled_at = excluded.rolled_at
-      where o.tasks_completed + o.tasks_failed + o.tasks_cancelled
-            <= excluded.tasks_completed + excluded.tasks_failed + excluded.tasks_cancelled
-     returning to_char(day, 'YYYY-MM-DD') as day`,
-    [JSON.stringify([...ended, ...spent, ...published])],
-  );
-  return [...new Set(rows.map((row) => row.day as string))].sort();
-}
-
-async function endedTasks(db: Queryable, from: string, to: string): Promise<Row[]> {
-  const { rows } = await db.query(
-    `select to_char(completed_at at time zone 'UTC', 'YYYY-MM-DD') as day, workflow_type,
-            count(*) filter (where status = 'completed') as tasks_completed,
-            count(*) filter (where status = 'dead_lettered') as tasks_failed,
-            count(*) filter (where status = 'cancelled') as tasks_cancelled,
-            percentile_cont(0.5) within group (order by took) filter (where status = 'completed') as latency_p50_ms,
-            percentile_cont(0.95) within group (order by took) filter (where status = 'completed') as latency_p95_ms,
-            count(*) filter (where status = 'completed' and took <= 120000) as within_two_minutes
-       from (select completed_at, workflow_type, status,
-                    (extract(epoch from completed_at - aged_from) * 1000)::float8 as took
-               from tasks where completed_at >= $1::date::timestamp at time zone 'UTC'
-                and completed_at < $2::date::timestamp at time zone 'UTC') ended
-      group by 1, 2`,
-    [from, to],
-  );
-  return rows;
-}
-
-async function spentByWorkflow(db: Queryable, from: string, to: string): Promise<Row[]> {
-  const { rows } = await db.query(
-    `select to_char(day, 'YYYY-MM-DD') as day, coalesce(workflow_type, '') as workflow_type,
-            sum(cost_micros)::bigint as cost_micros
-       from ledger where day >= $1 and day < $2 and state = 'settled' group by 1, 2`,
-    [from, to],
-  );
-  return rows;
-}
-
-async function publishedArticles(db: Queryable, from: string, to: string): Promise<Row[]> {
-  const { rows } = await db.query(
-    `select to_char(published_at at time zone 'UTC', 'YYYY-MM-DD') as day, 'content_pipeline' as workflow_type,
-            count(*) as articles
-       from content.articles where published_at >= $1::date::timestamp at time zone 'UTC'
-        and published_at < $2::date::timestamp at time zone 'UTC' group by 1`,
-    [from, to],
-  );
-  return rows;
-}
-
 /** Notes that everything there is was analysed. */
 export async function noteAnalysed(db: Queryable): Promise<void> {
   await db.query("update content.intelligence set analysed_at = orchestrator_now()");
 }
 
 /**
- * One task's worth of work when there is anything to look at: days that have changed, or a day of the house that is
- * over since the last look and on which a task ended, or a week that is over and has something in it.
+ * One task's worth of work when there is anything to look at: days that have changed, or a day that is over and counted
+ * since the last look and on which a task ended, or a week that is over, wherever there ever was anything.
  */
 export async function staleWork(tx: Queryable): Promise<WaitingWork[]> {
   const { rows } = await tx.query(
     `with seen as (select coalesce(analysed_at, '-infinity') as at from content.intelligence),
-     clock as (select orchestrator_now() as now)
+     clock as (select date_trunc('day', orchestrator_now(), 'UTC') as day, date_trunc('week', orchestrator_now(), 'UTC') as week),
+     counted as (select coalesce(rolled_until, '-infinity') as until from roll_up_progress)
      select exists (select from content.stale_days)
-         or (seen.at < date_trunc('day', clock.now, 'UTC')
-             and exists (select from tasks where completed_at >= seen.at and completed_at < date_trunc('day', clock.now, 'UTC')))
-         or (seen.at < date_trunc('week', clock.now, 'UTC') and exists (select from content.daily_operations)) as any
-       from seen, clock`,
+         or (seen.at < clock.day and counted.until >= clock.day and exists (
+               select from roll_ups where step = 'day' and at >= date_trunc('day', seen.at, 'UTC') and at < clock.day))
+         or (seen.at < clock.week and counted.until >= clock.day and (
+               exists (select from roll_ups where step = 'day' and at < clock.week)
+               or exists (select from content.daily_totals))) as any
+       from seen, clock, counted`,
   );
   // A new id each time: the same days may change again.
   return rows[0]?.any ? [{ workId: uuidv7(), contentType: "default", priority: 50, payload: {} }] : [];
