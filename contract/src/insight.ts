@@ -9,7 +9,6 @@ export const INSIGHT_KINDS = [
   "forecast",
   "season",
   "gap",
-  "target",
   "investigation",
 ] as const;
 

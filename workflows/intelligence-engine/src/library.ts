@@ -46,20 +46,12 @@ export interface Contribution {
 export interface Coincidence {
   /** RFC 3339. */
   at: string;
-  kind: "policy" | "workflow" | "orchestrator" | "recovery";
+  kind: "policy" | "workflow" | "orchestrator" | "recovery" | "failures" | "deployment";
   subject: string;
   what: string;
 }
 
-export type InsightKind =
-  | "trend"
-  | "change"
-  | "anomaly"
-  | "forecast"
-  | "season"
-  | "gap"
-  | "target"
-  | "investigation";
+export type InsightKind = "trend" | "change" | "anomaly" | "forecast" | "season" | "gap" | "investigation";
 
 export interface NewInsight {
   /** The same finding has the same key, however often it is found. */

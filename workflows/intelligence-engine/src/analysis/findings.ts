@@ -1,11 +1,18 @@
 /** Owns how an analysis becomes findings: in words, with the numbers they rest on, and how much each matters. Pure. */
-import { addDays, daysBetween, inWords } from "../days.ts";
+import { addDays, daysBetween, inWords, WEEKDAYS } from "../days.ts";
 import type { InsightKind, NewInsight } from "../library.ts";
 import { ABOUT, type Metric, shown, shownChange, shownShare } from "../metrics.ts";
 import type { DayAnomaly, LevelChange, SeriesAnalysis } from "./analyse.ts";
 
 /** What an analysis may find: ended when it is found no more. */
-export const FOUND_KINDS: readonly InsightKind[] = ["trend", "change", "anomaly", "forecast", "gap"];
+export const FOUND_KINDS: readonly InsightKind[] = [
+  "trend",
+  "change",
+  "anomaly",
+  "forecast",
+  "season",
+  "gap",
+];
 
 const WEIGHT: Readonly<Record<Metric, number>> = {
   revenue_usd: 1,
@@ -21,6 +28,8 @@ const WEIGHT: Readonly<Record<Metric, number>> = {
 };
 /** Changes further back are history. */
 const CHANGE_DAYS = 90;
+/** From this strength on a season is told. */
+const STRONG = 0.64;
 /** Below this a change is true and of no consequence. */
 const LEAST_SHARE = 0.05;
 
@@ -31,6 +40,7 @@ export function findingsOf(analyses: readonly SeriesAnalysis[], to: string): New
     ...changes(analysis, to),
     ...anomalies(analysis, to),
     ...forecasts(analysis),
+    ...seasons(analysis),
   ]);
   return [...found, ...gaps(analyses, to)].sort((a, b) => b.importance - a.importance);
 }
@@ -192,6 +202,26 @@ export function forecastWords(analysis: SeriesAnalysis): string {
     `Back-test of ${forecast.origins} forecasts: MASE ${scaled(error.mase)}, sMAPE ${error.smape.toFixed(1)} %, ` +
     `${shownShare(error.coverage80)} of days within the 80 % interval. ${bar}`
   );
+}
+
+/** Told of the whole alone, where the weekday says more than all else that varies. */
+function seasons(analysis: SeriesAnalysis): NewInsight[] {
+  const { season } = analysis;
+  if (!season || season.strength < STRONG || analysis.subject !== "all") return [];
+  const named7 = season.weekdays.map((share, i) => ({ share, name: WEEKDAYS[i] as string }));
+  const most = named7.reduce((a, b) => (b.share > a.share ? b : a));
+  const least = named7.reduce((a, b) => (b.share < a.share ? b : a));
+  return [
+    insight(analysis, "season", "weekly", {
+      from: analysis.from,
+      to: analysis.to,
+      importance: weight(analysis) * 0.1 * season.strength,
+      headline: `${upper(named(analysis))} ${be(analysis)} highest on ${most.name}s, lowest on ${least.name}s`,
+      words: `A ${most.name} has ${shownShare(most.share)} of an average day, a ${least.name} ${shownShare(least.share)}. The strength of the weekly season is ${season.strength.toFixed(2)} (0 none, 1 nothing else).`,
+      numbers: { strength: season.strength, weekdays_from_monday: season.weekdays },
+      evidence: { method: "classical decomposition of the logarithm" },
+    }),
+  ];
 }
 
 /** Days without any rows of readers: of the whole, once, not of every series. */

@@ -58,7 +58,7 @@ export async function composeReport(library: Library, order: ReportOrder): Promi
     production,
     readers,
     forecasts: forecastsOf(analyses, numbers),
-    findings: told(findings.filter(({ kind }) => kind === "trend" || kind === "change" || kind === "gap")),
+    findings: told(findings.filter(({ kind }) => ["trend", "change", "gap", "season"].includes(kind))),
     anomalies: told(findings.filter(({ kind, to: end }) => kind === "anomaly" && end > period.from)),
     recommendations: [],
     limits: [...limitsOf(readers, numbers, to), ...order.limits],

@@ -45,7 +45,7 @@ insert into content.intelligence default values;
 create table content.insights (
   insight_id   uuid primary key,
   key          text not null unique,
-  kind         text not null check (kind in ('trend', 'change', 'anomaly', 'forecast', 'season', 'gap', 'target', 'investigation')),
+  kind         text not null check (kind in ('trend', 'change', 'anomaly', 'forecast', 'season', 'gap', 'investigation')),
   metric       text not null,
   subject      text not null,
   from_day     date not null,
