@@ -114,7 +114,7 @@ test("a slot rolls up what was imported, finds what changed, and writes the repo
   const report = ExecutiveReport.parse((await house.api("GET", "/content/reports/latest")).body);
   assert.equal(report.told_by, "deterministic");
 
-  await house.advance(6 * HOUR_MS);
+  await house.leap(6 * HOUR_MS);
   const { last_decision, cause } = (await stateOf(house)) ?? {};
   assert.deepEqual(
     [last_decision, cause],
