@@ -50,7 +50,7 @@ const Fallback = z.strictObject({
 });
 
 /**
- * How batches and intervals give way as spending or errors grow. All but `step` are ends of straight
+ * How batches and intervals give way as spending or errors grow, or a limit comes near. All but `step` are ends of straight
  * lines: nothing gives way up to the first, all that is allowed from the second on.
  */
 const Adapt = z
@@ -62,6 +62,10 @@ const Adapt = z
     ahead_full: Share.default(0.25),
     errors_from: Share.default(0.2).meta({ description: "Shares of the attempts that failed lately" }),
     errors_full: Share.default(0.5),
+    resources_from: Share.default(0.8).meta({
+      description: "Shares of a limit on requests, connections or memory that are used",
+    }),
+    resources_full: Share.default(1),
     longest_interval: z.number().min(1).max(100).default(4).meta({ description: "Times every_seconds" }),
     smallest_batch: Share.default(0.25).meta({
       description: "Share of batch.max and per_slot; 1 task at least",
@@ -75,6 +79,10 @@ const Adapt = z
   .refine((adapt) => adapt.errors_from <= adapt.errors_full, {
     path: ["errors_full"],
     message: "must not be less than errors_from",
+  })
+  .refine((adapt) => adapt.resources_from <= adapt.resources_full, {
+    path: ["resources_full"],
+    message: "must not be less than resources_from",
   });
 
 export const Policy = z
@@ -126,7 +134,19 @@ export const Policy = z
       })
       .prefault({}),
     database: z.strictObject({ max_connections: z.int().min(2).max(1000).default(15) }).prefault({}),
-    memory: z.strictObject({ max_rss_mb: Amount.default(1536) }).prefault({}),
+    memory: z
+      .strictObject({
+        max_rss_mb: Amount.default(1536).meta({ description: "Resident memory of each replica" }),
+        resume_below: Share.default(0.85).meta({
+          description: "Share of max_rss_mb below which everything goes on again",
+        }),
+        drain_above: z.number().min(1).max(100).default(1.5).meta({
+          description:
+            "Times max_rss_mb: a replica that stays above it ends for its supervisor to start anew",
+        }),
+        drain_after_seconds: Amount.default(60),
+      })
+      .prefault({}),
     retention: z
       .strictObject({
         archive_after_days: z.number().min(1).max(3650).default(30),

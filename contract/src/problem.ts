@@ -7,6 +7,7 @@ export const PROBLEM_CODES = [
   "budget_exhausted",
   "conflict",
   "data_dir_in_use",
+  "database_busy",
   "database_unavailable",
   "database_too_new",
   "forbidden",

@@ -30,6 +30,9 @@ export const Resources = z
       forecast_usd: Dollars.meta({
         description: "What the day will have cost if it goes on as in the last hour",
       }),
+      expected_usd: Dollars.meta({
+        description: "What runs at work are expected to cost besides; nothing starts that would need it",
+      }),
       caps: z.array(z.object({ scope: z.string(), cap_usd: Dollars, used_usd: Dollars })),
     }),
     providers: z.record(
@@ -39,18 +42,54 @@ export const Resources = z
         used: z.int(),
         next_free_at: Timestamp.nullable(),
         waiting: z.int().meta({ description: "Calls that are held open for a permit" }),
+        expected: z.number().meta({ description: "Requests that runs at work are still expected to make" }),
         pauses: z.array(
           z.object({ model: z.string().nullable(), kind: z.string(), until: Timestamp, message: z.string() }),
         ),
         limits: z.array(LimitView),
       }),
     ),
-    database: z.object({ limit: z.int(), in_use: z.int(), open: z.int(), waiting: z.int() }).meta({
-      description: "Connections of all replicas together, as they last said, and the policy's limit",
-    }),
+    database: z
+      .object({
+        limit: z.int(),
+        in_use: z.int().meta({ description: "Within the last seconds, on average" }),
+        open: z.int(),
+        waiting: z.int(),
+        claimed: z.number().meta({
+          description:
+            "In use, and open by the word of the workflows that run (estimates.database_connections)",
+        }),
+      })
+      .meta({
+        description: "Connections of all replicas together, as they last said, and the policy's limit",
+      }),
     memory: z
-      .object({ limit_mb: z.number(), largest_rss_mb: z.number().nullable(), replicas: z.int() })
+      .object({
+        limit_mb: z.number(),
+        largest_rss_mb: z.number().nullable(),
+        replicas: z.int(),
+        short: z.boolean().meta({ description: "Only critical workflows start" }),
+      })
       .meta({ description: "Resident memory of the largest replica; the limit is each one's" }),
+    high_load: z
+      .object({ resource: z.string(), share: z.number() })
+      .nullable()
+      .meta({ description: "The resource that makes it a high load; null if none does" }),
+    adaptation: z.object({ slowness: z.number(), reason: z.string() }),
+    needs: z
+      .array(
+        z.object({
+          lane: z.string(),
+          runs: z.int(),
+          calls: z.record(z.string(), z.number()),
+          cost_usd: z.number(),
+          run_seconds: z.number(),
+        }),
+      )
+      .meta({
+        description:
+          "What one task of a lane has needed lately, and how long runs took; at most 100, the last measured first. A workflow's own estimates count before it",
+      }),
   })
   .meta({ id: "Resources" });
 

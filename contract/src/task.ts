@@ -63,6 +63,11 @@ export const HOLD_REASONS = [
   "high_load",
   "recovering",
   "fair_share",
+  "memory",
+  "database_connections",
+  "budget",
+  "budget_critical_only",
+  "rate_limit",
   "not_due",
   "backoff",
   "snoozed",
@@ -72,7 +77,17 @@ export const HoldReason = z.enum(HOLD_REASONS);
 export type HoldReason = z.infer<typeof HoldReason>;
 
 /** What would let a held task go on; closed, like the reasons. */
-export const FREEING_EVENTS = ["time", "decision", "run_ends", "resume", "registration", "recovery"] as const;
+export const FREEING_EVENTS = [
+  "time",
+  "decision",
+  "run_ends",
+  "resume",
+  "registration",
+  "recovery",
+  "permits",
+  "budget",
+  "resources",
+] as const;
 
 export const Hold = z
   .object({

@@ -160,7 +160,10 @@ export const WorkflowSettings = z
     accept: z.enum(["json_accepted", "any_2xx"]).default("json_accepted"),
     weight: z.number().min(0).max(1000).default(1),
     critical: z.boolean().default(false),
-    estimates: z.record(z.string().max(100), z.number().min(0)).optional(),
+    estimates: z.record(z.string().max(100), z.number().min(0)).optional().meta({
+      description:
+        "What its work needs: <provider>_calls_per_task, cost_usd_per_task, seconds_per_task; database_connections of a run. What is not said is measured",
+    }),
     params: JsonObject.optional(),
     paused: z.boolean().default(false),
   })

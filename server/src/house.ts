@@ -4,13 +4,14 @@ import { Problem } from "@master-orchestrator/contract";
 import type { FastifyInstance } from "fastify";
 import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
-import { recoveryRecord } from "#core/record.ts";
+import { decisionRecord, recoveryRecord } from "#core/record.ts";
 import { startArchivist } from "#engine/archivist.ts";
 import { cyclesInBites } from "#engine/bites.ts";
 import { type Clock, wallClock } from "#engine/clock.ts";
 import type { CycleContext } from "#engine/cycle.ts";
 import { startDispatcher } from "#engine/dispatcher.ts";
 import { type Loop, MAX_LEAD_MS, startLoop } from "#engine/loop.ts";
+import { collectGarbage, createMemoryWatch, type MemoryWatch, ownRssMb } from "#engine/memory.ts";
 import { startPresence } from "#engine/presence.ts";
 import { startRoller } from "#engine/roller.ts";
 import { readExecutionToken } from "#engine/tokens.ts";
@@ -63,8 +64,8 @@ import { type Outbox, openOutbox } from "#store/outbox.ts";
 import { openRecorder } from "#store/recorder.ts";
 import manifest from "../package.json" with { type: "json" };
 
-/** Connections of this process; the fleet's limit is the policy's. */
-const POOL_CONNECTIONS = 10;
+/** Connections of this process until it knows its share of what the policy allows to all. */
+const FIRST_CONNECTIONS = 4;
 const DATABASE_DEADLINE_MS = 30_000;
 const SETTLED_WITHIN_MS = 5_000;
 const DRAIN_WITHIN_MS = 10_000;
@@ -81,6 +82,10 @@ export interface HouseOptions {
   lookup?: OutboundOptions["lookup"];
   /** For tests: what stands for `plan`. */
   decide?: CycleContext["decide"];
+  /** For tests: what stands for the process's own memory. */
+  rssMb?: () => number;
+  /** The process has far too much memory and cannot help it: whoever runs it should end it, to be started anew. */
+  onRunaway?: () => void;
 }
 
 export interface House {
@@ -168,7 +173,7 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
   const onError = (what: string) => (error: unknown) => log.error(what, { error });
   const db = openDatabase({
     url: options.databaseUrl,
-    maxConnections: POOL_CONNECTIONS,
+    maxConnections: FIRST_CONNECTIONS,
     onError: onError("A database connection was lost"),
   });
   try {
@@ -213,7 +218,11 @@ async function startEngine(
   const { db, clock, outbox, outbound, tokenSecret, builtIns, governor, late } = foundation;
   const { config, log } = foundation.options;
   const onError = (what: string) => (error: unknown) => log.error(what, { error });
-  const presence = await startPresence({ db, clock, onError: onError("The replica was not announced") });
+  const memory = watchMemory(foundation);
+  const presence = await startPresence({
+    ...{ db, clock, memory },
+    onError: onError("The replica was not announced"),
+  });
   const { replicaId } = presence;
   late.replicaId = replicaId;
   const sweep = startSweep({ db, clock, governor, log, onError: onError("The ledger was not swept") });
@@ -239,6 +248,7 @@ async function startEngine(
     async run(trigger) {
       const outcome = await cycle(trigger);
       for (const step of outcome.recoveries) log.warn("recovery", recoveryRecord(step));
+      if (outcome.adapt) log.info("adapt", decisionRecord(outcome.adapt) ?? {});
       late.live?.changed();
       return outcome;
     },
@@ -265,6 +275,19 @@ async function startEngine(
       await presence.stop();
     },
   };
+}
+
+/** Whatever keeps what can be had again is registered here. */
+function watchMemory({ options, clock, authenticator }: Foundation): MemoryWatch {
+  const { log, rssMb = ownRssMb, onRunaway } = options;
+  return createMemoryWatch({
+    ...{ rssMb, collectGarbage, log, monotonicMs: clock.monotonicMs },
+    caches: [{ name: "api keys", drop: authenticator.forget }],
+    onRunaway(reason) {
+      log.warn("This process drains and ends, to be started anew", { reason });
+      onRunaway?.();
+    },
+  });
 }
 
 /** Lets runs end by themselves for a while: one that is cut short costs its tasks an attempt. */

@@ -7,6 +7,9 @@ import { type House, openHouse } from "#house.ts";
 import { createLog } from "#log.ts";
 import { type EmbeddedServer, startEmbedded } from "#store/embedded/index.ts";
 
+/** sysexits' EX_TEMPFAIL: start it again, and it is well. */
+const RUNAWAY_EXIT_CODE = 75;
+
 async function main(): Promise<void> {
   const settings = loadConfig(process.env);
   const config = { ...settings, dataDir: resolve(settings.dataDir) };
@@ -37,7 +40,8 @@ async function main(): Promise<void> {
     });
   }
   try {
-    house = await openHouse({ config, log, databaseUrl: config.databaseUrl ?? (embedded?.url as string) });
+    const databaseUrl = config.databaseUrl ?? (embedded?.url as string);
+    house = await openHouse({ config, log, databaseUrl, onRunaway: () => void shutDown(RUNAWAY_EXIT_CODE) });
   } catch (error) {
     await embedded?.stop();
     throw error;

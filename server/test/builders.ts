@@ -17,6 +17,13 @@ import type {
   WaitingTask,
   WorkflowView,
 } from "#core/snapshot.ts";
+import {
+  type MeasuredNeed,
+  NO_ESTIMATES,
+  NO_SUPPLIES,
+  type PermitSupply,
+  type RunUse,
+} from "#core/supplies.ts";
 import { newMemory, targetSubject } from "#core/targets.ts";
 
 /** The moment at which every snapshot is taken, unless it says otherwise. */
@@ -85,9 +92,54 @@ export function aWorkflow(over: Partial<WorkflowView> = {}): WorkflowView {
     batchMax: 10,
     timeoutMs: 300 * SECOND,
     weight: 1,
+    critical: false,
     secondsPerTask: null,
+    estimates: NO_ESTIMATES,
     next: [],
     schedule: null,
+    ...over,
+  };
+}
+
+/** A limit of which nothing is used yet. */
+export function aPermitSupply(over: Partial<PermitSupply> = {}): PermitSupply {
+  return {
+    provider: "gemini",
+    name: "gemini:requests_per_minute",
+    kind: "requests_per_minute",
+    limit: 60,
+    windowMs: 63 * SECOND,
+    used: 0,
+    free: over.limit ?? 60,
+    freeing: [],
+    ...over,
+  };
+}
+
+/** What a task of the default lane has needed lately: nothing, within a minute. */
+export function aNeed(over: Partial<MeasuredNeed> = {}): MeasuredNeed {
+  return {
+    workflowType: WORKFLOW,
+    contentType: "default",
+    runs: 5,
+    calls: {},
+    costMicros: 0,
+    providerMicros: {},
+    seconds: 60,
+    ...over,
+  };
+}
+
+/** A run at work that has used nothing yet. */
+export function aUse(over: Partial<RunUse> = {}): RunUse {
+  return {
+    executionId: freshId("run"),
+    workflowType: WORKFLOW,
+    contentType: "default",
+    tasks: 1,
+    ageMs: 0,
+    calls: {},
+    micros: {},
     ...over,
   };
 }
@@ -237,6 +289,7 @@ export function aSnapshot(over: Partial<Snapshot> = {}): Snapshot {
     spending: null,
     health: NEUTRAL_HEALTH,
     resources: { replicas: [] },
+    supplies: NO_SUPPLIES,
     recoveries: [],
     reducedUntilMs: null,
     ...over,

@@ -29,6 +29,9 @@ export interface TestHouseOptions {
   lookup?: HouseOptions["lookup"];
   /** What stands for `plan`. */
   decide?: HouseOptions["decide"];
+  /** What stands for the process's own memory. */
+  rssMb?: () => number;
+  onRunaway?: () => void;
   /** Errors in the log that the test is about. */
   expectedErrors?: RegExp;
   /** When the test's time begins, in epoch milliseconds. */
@@ -159,6 +162,8 @@ async function open(site: Site): Promise<TestHouse> {
     ...{ config, log, clock: own, databaseUrl: between.url },
     ...(options.decide ? { decide: options.decide } : {}),
     ...(options.lookup ? { lookup: options.lookup } : {}),
+    ...(options.rssMb ? { rssMb: options.rssMb } : {}),
+    ...(options.onRunaway ? { onRunaway: options.onRunaway } : {}),
   });
   const opened = testHouse(site, house, logged, async () => {
     await quiet();

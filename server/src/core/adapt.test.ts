@@ -1,12 +1,22 @@
 /** Adapting: what slows work down, how far, in which steps, and what batches and intervals come to. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { aLane, aPolicy, aSnapshot, aWorkflow, deepFrozen, NOW, tasks } from "#test/builders.ts";
+import {
+  aLane,
+  aPermitSupply,
+  aPolicy,
+  aSnapshot,
+  aWorkflow,
+  deepFrozen,
+  NOW,
+  tasks,
+} from "#test/builders.ts";
 import { decideAdaptation, intervalFactor, type Load, largestBatch, tasksPerSlot, wanted } from "./adapt.ts";
 import { NEUTRAL_HEALTH } from "./health.ts";
 import { plan } from "./plan.ts";
 import { decisionRecord } from "./record.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { NO_SUPPLIES } from "./supplies.ts";
 
 const USD = 1_000_000;
 /** Half of the day is over, and half of the budget is spent. */
@@ -15,10 +25,17 @@ const aLoad = (over: Partial<Load> = {}): Load => ({
   budgetMicros: 500 * USD,
   dayShare: 0.5,
   errorShare: 0,
+  nearest: null,
   ...over,
 });
 const slowness = (load: Partial<Load>, adapt: Record<string, unknown> = {}) =>
   Math.round(wanted(aLoad(load), aPolicy({ adapt })).slowness * 1e6) / 1e6;
+
+const calls = (share: number): Load["nearest"] => ({
+  resource: "permits",
+  share,
+  name: "requests a minute to gemini",
+});
 
 /** `NOW` is noon. */
 function ticked(spentUsd: number, current = 0, over: Partial<Snapshot> = {}): Snapshot {
@@ -48,6 +65,9 @@ describe("what is wanted", () => {
     ["nothing for few errors", { errorShare: 0.2 }, 0],
     ["a third for more", { errorShare: 0.3 }, 0.333333],
     ["all for very many", { errorShare: 0.9 }, 1],
+    ["nothing for a limit that is far away", { nearest: calls(0.8) }, 0],
+    ["a half for a limit that comes near", { nearest: calls(0.9) }, 0.5],
+    ["all at the limit", { nearest: calls(1) }, 1],
     ["a step where both ends are one", { spentTodayMicros: 251 * USD }, 1, { ahead_from: 0, ahead_full: 0 }],
     ["all once a budget of nothing is spent from", { budgetMicros: 0, spentTodayMicros: 1 }, 1],
     ["nothing of a budget of nothing", { budgetMicros: 0, spentTodayMicros: 0 }, 0],
@@ -63,11 +83,31 @@ describe("what is wanted", () => {
       "spending is 15 % of the budget ahead of the day's pace: $325.00 of $500.00 spent with 50 % of the day gone",
     );
     assert.equal(reason({ ...spent, errorShare: 0.4 }), "40 % of the attempts failed lately");
+    assert.equal(
+      reason({ nearest: calls(0.95) }),
+      "a limit comes near: of the requests a minute to gemini 95 % are used",
+    );
     assert.match(
       reason({ spentTodayMicros: 470 * USD, dayShare: 0.92 }),
       /^spending nears the day's ceiling: /,
     );
   });
+});
+
+describe("a limit that comes near", () => {
+  const slowed = (used: number, current: number) => {
+    const permits = [aPermitSupply({ used, free: 60 - used })];
+    const supplies = { ...NO_SUPPLIES, permits };
+    return decideAdaptation(ticked(0, current, { supplies }))?.slowness ?? current;
+  };
+
+  it("slows down by a step, and no more once it asks for about as much", () => {
+    assert.equal(slowed(57, 0), 0.1);
+    assert.equal(slowed(57, 0.6), 0.6);
+    assert.equal(slowed(54, 0.6), 0.6, "a sample that differs a little moves nothing");
+  });
+
+  it("is forgotten when it is far away again", () => assert.equal(slowed(40, 0.6), 0.5));
 });
 
 describe("a move", () => {

@@ -1,7 +1,8 @@
-/** Decides how far batches and intervals give way as spending or errors grow. Slowly, and never beyond its bounds. */
+/** Decides how far batches and intervals give way as spending or errors grow, or a limit comes near. Slowly, and never beyond its bounds. */
 import type { Policy } from "@master-orchestrator/contract";
 import type { Adapt } from "./decision.ts";
 import { failedOf } from "./health.ts";
+import { highest, type Pressure, pressures } from "./pressure.ts";
 import type { Adaptation, ScheduleRule, Snapshot, WorkflowView } from "./snapshot.ts";
 
 /** What slows work down. Shares are from 0 to 1. */
@@ -12,11 +13,15 @@ export interface Load {
   dayShare: number;
   /** Of the attempts that ended lately, those that failed. */
   errorShare: number;
+  /** The limit that is nearest, but for money; null where there is none. */
+  nearest: Pressure | null;
 }
 
 const DAY_MS = 86_400_000;
 /** Smaller moves are not worth a decision, unless they lead back to none or to the full. */
 const SMALLEST_MOVE = 0.02;
+/** How much of a limit is used is a sample: so near to where it stands it asks for no move. */
+const SAMPLE_WIDTH = 0.2;
 const NOTHING = "spending keeps to its pace, and errors are few";
 
 /** Nothing gives way. */
@@ -32,8 +37,10 @@ export function decideAdaptation(snapshot: Snapshot): Adapt | null {
   const budgetMicros = Math.round(policy.budget.daily_usd * 1e6);
   const dayShare = (nowMs % DAY_MS) / DAY_MS;
   const { spentTodayMicros } = spending;
-  const load = { spentTodayMicros, budgetMicros, dayShare, errorShare: recentErrors(snapshot) };
-  return moveTowards(wanted(load, policy), snapshot.adaptation.slowness, policy.adapt.step);
+  const nearest = highest(pressures(snapshot).filter(({ resource }) => resource !== "budget"));
+  const load = { spentTodayMicros, budgetMicros, dayShare, errorShare: recentErrors(snapshot), nearest };
+  const { slowness } = snapshot.adaptation;
+  return moveTowards(wanted(load, policy, slowness), slowness, policy.adapt.step);
 }
 
 /** Of all attempts that ended lately, those that failed; 0 while there were too few to say. */
@@ -44,10 +51,10 @@ function recentErrors({ health, policy }: Snapshot): number {
   return outcomes.reduce((sum, one) => sum + failedOf(one), 0) / ended;
 }
 
-/** The slowness that a load asks for, by the reason that asks for most. */
-export function wanted(load: Load, policy: Policy): { slowness: number; reason: string } {
+/** The slowness that a load asks for, by the reason that asks for most; `current` is where it stands. */
+export function wanted(load: Load, policy: Policy, current = 0): { slowness: number; reason: string } {
   const { adapt, budget } = policy;
-  const { spentTodayMicros: spent, budgetMicros, dayShare, errorShare } = load;
+  const { spentTodayMicros: spent, budgetMicros, dayShare, errorShare, nearest } = load;
   const used = budgetMicros > 0 ? spent / budgetMicros : Math.sign(spent);
   const ahead = used - dayShare;
   const money = `${usd(spent)} of ${usd(budgetMicros)} spent with ${percent(dayShare)} of the day gone`;
@@ -64,9 +71,17 @@ export function wanted(load: Load, policy: Policy): { slowness: number; reason: 
       slowness: along(errorShare, adapt.errors_from, adapt.errors_full),
       reason: `${percent(errorShare)} of the attempts failed lately`,
     },
+    {
+      slowness: near(along(nearest?.share ?? 0, adapt.resources_from, adapt.resources_full), current),
+      reason: `a limit comes near: of the ${nearest?.name} ${percent(nearest?.share ?? 0)} are used`,
+    },
   ];
   const most = reasons.reduce((a, b) => (b.slowness > a.slowness ? b : a));
   return most.slowness > 0 ? most : { slowness: 0, reason: NOTHING };
+}
+
+function near(slowness: number, current: number): number {
+  return slowness > 0 && Math.abs(slowness - current) <= SAMPLE_WIDTH ? current : slowness;
 }
 
 /** 0 up to `from`, 1 from `to` on, and in between along a straight line. */

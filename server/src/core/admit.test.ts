@@ -220,6 +220,7 @@ describe("runs that start again", () => {
       taskIds: run.tasks.map((task) => task.taskId),
       timeoutMs: 300_000,
       target: TARGET,
+      expects: null,
       reason: "attempt 2 of 3",
     });
     assert.deepEqual(held(decisions), ["content_pipeline/default concurrency_total 1"]);

@@ -1,12 +1,14 @@
 /** Gives free slots to what ranks highest within its fair share, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
 import { largestBatch } from "./adapt.ts";
-import type { Decision, Dispatch, Hold, Share } from "./decision.ts";
+import { type Capacity, fitting, type ClosedGate as Gate, openCapacity, setAside, take } from "./capacity.ts";
+import type { Decision, Dispatch, Expected, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import { byRank, score } from "./rank.ts";
 import { ORCHESTRATOR } from "./recovery-steps.ts";
 import { restart, staysAtTarget } from "./restart.ts";
 import { charge, laneName, lanesAhead, lifts, moveOn, openShares, type Shares, weightOf } from "./share.ts";
+import { noSlotInAll, totalAllowed } from "./slots.ts";
 import type { LaneView, Recovery, Run, Snapshot, WaitingTask, WorkflowView } from "./snapshot.ts";
 import { choose, occupy, type Place, type Places, targetGate, whyThere } from "./targets.ts";
 
@@ -22,12 +24,6 @@ interface Slots {
 type Candidate =
   | { kind: "lane"; workflowType: string; score: number; lane: LaneView; waiting: WaitingTask[] }
   | { kind: "run"; workflowType: string; score: number; run: Run };
-
-interface Gate {
-  reason: HoldReason;
-  cause: string;
-  expectedAtMs?: number | undefined;
-}
 
 /** Slots that are taken, by workflow. */
 export interface Occupied {
@@ -48,6 +44,7 @@ export function admit(
 ): Decision[] {
   const { ageing } = snapshot.policy;
   const slots = openSlots(snapshot, occupied);
+  const capacity = openCapacity(snapshot, occupied.running);
   let shares = openShares(snapshot);
   let candidates: Candidate[] = [
     ...restarts.map((run) => runCandidate(run, snapshot)),
@@ -71,12 +68,19 @@ export function admit(
     const best = bestOf(candidates, shares, passedOver, snapshot);
     if (!best) break;
     candidates = candidates.filter((candidate) => candidate !== best);
-    takeSlot(slots, best);
-    if (best.kind === "run") {
-      decisions.push(restart(best.run, snapshot, places));
+    const admission = acquire(best, { slots, capacity, places }, snapshot);
+    if ("gate" in admission) {
+      // It stays the next one for what it waits for; those after it may take what it will not miss.
+      holds.push(holdOf(best, admission.gate, passedOver));
+      left.push(...lanesOf([best]));
       continue;
     }
-    const { dispatch, rest } = takeBatch(best, slots, snapshot, places);
+    takeSlot(slots, best);
+    if (best.kind === "run") {
+      decisions.push(restart(best.run, admission.expects, snapshot, places));
+      continue;
+    }
+    const { dispatch, rest } = takeBatch(best, admission, snapshot, places);
     decisions.push(dispatch);
     shares = charge(shares, best.lane, dispatch.taskIds.length, snapshot);
     const next = laneCandidate(rest.lane, rest.waiting, snapshot);
@@ -87,6 +91,33 @@ export function admit(
     }
   }
   return [...decisions, ...movedShares(left, shares, snapshot), ...holds];
+}
+
+/** What starts, and whether more would have if nothing were short. */
+interface Admission {
+  tasks: number;
+  expects: Expected | null;
+  shrunk: boolean;
+}
+
+/** What a batch needs, all of it or nothing; a batch that does not fit shrinks first. */
+function acquire(
+  candidate: Candidate,
+  { slots, capacity, places }: { slots: Slots; capacity: Capacity; places: Places },
+  snapshot: Snapshot,
+): Admission | { gate: Gate } {
+  const asker = candidate.kind === "run" ? candidate.run : candidate.lane;
+  const most =
+    candidate.kind === "run"
+      ? candidate.run.tasks.length
+      : wantedTasks(candidate, { slots, places }, snapshot);
+  const least = candidate.kind === "run" ? most : 1;
+  const fit = fitting(capacity, asker, { most, least });
+  if ("gate" in fit) {
+    setAside(capacity, asker, least, fit.gate);
+    return fit;
+  }
+  return { tasks: fit.tasks, expects: take(capacity, asker, fit.tasks), shrunk: fit.tasks < most };
 }
 
 function openSlots(snapshot: Snapshot, { running, snoozed }: Occupied): Slots {
@@ -105,23 +136,6 @@ function openSlots(snapshot: Snapshot, { running, snoozed }: Occupied): Slots {
       ),
     ),
   };
-}
-
-/**
- * How many runs may work at once in all: fewer while very many tasks wait, so that each gets through, and
- * while the house recovers.
- */
-function totalAllowed(snapshot: Snapshot): { runs: number; why: "high_load" | "recovering" | null } {
-  const { concurrency, high_load } = snapshot.policy;
-  const waiting = snapshot.lanes.reduce((sum, lane) => sum + lane.depth, 0);
-  const why = waiting > high_load.waiting_above ? "high_load" : reductionOf(snapshot) ? "recovering" : null;
-  if (why === null || concurrency.high_load >= concurrency.total)
-    return { runs: concurrency.total, why: null };
-  return { runs: concurrency.high_load, why };
-}
-
-function reductionOf({ recoveries }: Snapshot): Recovery | undefined {
-  return recoveries.find(({ procedure }) => procedure === "reduce");
 }
 
 /** The highest score among those that are not ahead of their share; remembers whom that passed over. */
@@ -236,22 +250,6 @@ function circuitGate({ state, cause, subject, nextAtMs }: Recovery): Gate {
   };
 }
 
-function noSlotInAll(snapshot: Snapshot): Gate {
-  const { runs, why } = totalAllowed(snapshot);
-  if (why === "recovering") {
-    const trouble = reductionOf(snapshot)?.cause;
-    const cause = `the house recovers (${trouble}): ${runs} runs at once are allowed (policy concurrency.high_load)`;
-    return { reason: "recovering", cause };
-  }
-  if (why === null) {
-    const cause = `${runs} runs at once are allowed in all (policy concurrency.total)`;
-    return { reason: "concurrency_total", cause };
-  }
-  const above = snapshot.policy.high_load.waiting_above;
-  const cause = `more than ${above} tasks wait: ${runs} runs at once are allowed (policy concurrency.high_load)`;
-  return { reason: "high_load", cause };
-}
-
 const FOR_A_SLOT_IN_ALL: readonly HoldReason[] = ["concurrency_total", "high_load", "recovering"];
 
 /** A lane that had to let others pass waits for its share, not only for a slot. */
@@ -282,30 +280,37 @@ function unseenRest(lane: LaneView): Hold {
   };
 }
 
+/** How many tasks the next batch would have if nothing were short. */
+function wantedTasks(
+  { lane, waiting, workflowType }: Candidate & { kind: "lane" },
+  { slots, places }: { slots: Slots; places: Places },
+  snapshot: Snapshot,
+): number {
+  // A probe that fails costs its tasks an attempt: one is enough to learn from.
+  if (breakerOf(workflowType, snapshot) !== undefined || choose(places, workflowType)?.breaker) return 1;
+  const workflow = snapshot.workflows[workflowType] as WorkflowView;
+  const freeSlots = Math.max(1, Math.min(slots.total, slots.byWorkflow.get(workflowType) ?? 0));
+  const { policy, adaptation } = snapshot;
+  const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
+  return together(waiting, batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching))
+    .length;
+}
+
 function takeBatch(
   candidate: Candidate & { kind: "lane" },
-  slots: Slots,
+  { tasks, expects, shrunk }: Admission,
   snapshot: Snapshot,
   places: Places,
 ): { dispatch: Dispatch; rest: { lane: LaneView; waiting: WaitingTask[] } } {
   const { lane, waiting, workflowType } = candidate;
   const workflow = snapshot.workflows[workflowType] as WorkflowView;
-  // The slot of this batch was taken already, so it counts as one of those to fill.
-  const freeSlots = 1 + Math.max(0, Math.min(slots.total, slots.byWorkflow.get(workflowType) ?? 0));
-  const { policy, adaptation } = snapshot;
-  const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
   const place = choose(places, workflowType) as Place;
   const there = whyThere(places, place);
-  // A probe that fails costs its tasks an attempt: one is enough to learn from.
-  const probes = breakerOf(workflowType, snapshot) !== undefined || place.breaker !== null;
-  const size = probes ? 1 : batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching);
-  const batch = together(waiting, size);
+  const batch = together(waiting, tasks);
   const taken = new Set(batch.map((task) => task.taskId));
   const head = batch[0] as WaitingTask;
   occupy(place, { taskId: head.taskId, timeoutMs: workflow.timeoutMs }, snapshot.nowMs);
-  const reason = head.runsAlone
-    ? `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; alone, since it failed before${there}`
-    : `${workflowType}/${lane.contentType} ranks first with a score of ${candidate.score.toFixed(1)}; ${batch.length} of ${lane.depth} waiting${batchMax < workflow.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : ""}${there}`;
+  const few = shrunk ? "; no more of them fit into what is left" : "";
   return {
     dispatch: {
       kind: "dispatch",
@@ -316,13 +321,27 @@ function takeBatch(
       score: candidate.score,
       timeoutMs: workflow.timeoutMs,
       target: place.target.name,
-      reason,
+      expects,
+      reason: `${batchReason(candidate, batch, snapshot)}${few}${there}`,
     },
     rest: {
       lane: { ...lane, depth: lane.depth - batch.length },
       waiting: waiting.filter((task) => !taken.has(task.taskId)),
     },
   };
+}
+
+function batchReason(
+  { lane, score }: Candidate & { kind: "lane" },
+  batch: readonly WaitingTask[],
+  { workflows, adaptation, policy }: Snapshot,
+): string {
+  const first = `${laneName(lane)} ranks first with a score of ${score.toFixed(1)}`;
+  if (batch[0]?.runsAlone) return `${first}; alone, since it failed before`;
+  const workflow = workflows[lane.workflowType] as WorkflowView;
+  const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
+  const slowed = batchMax < workflow.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : "";
+  return `${first}; ${batch.length} of ${lane.depth} waiting${slowed}`;
 }
 
 /** Spreads a short queue over the free slots; a long one is worked off in full batches. */

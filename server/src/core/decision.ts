@@ -10,6 +10,7 @@ import type {
 } from "@master-orchestrator/contract";
 import type { Outcomes } from "./health.ts";
 import type { Recovery, Run, RunAttempt, TargetMemory } from "./snapshot.ts";
+import type { MeasuredNeed } from "./supplies.ts";
 
 /** Why an attempt or a task failed. */
 export interface Failure {
@@ -83,6 +84,14 @@ export interface Advance {
   signals: readonly Signal[];
 }
 
+/** What a run is expected to use: promised to it when it starts. */
+export interface Expected {
+  /** By provider. */
+  calls: Readonly<Record<string, number>>;
+  /** Null where nobody knows. */
+  costMicros: number | null;
+}
+
 /** Opens an execution over a batch of waiting tasks of one lane. */
 export interface Dispatch {
   kind: "dispatch";
@@ -94,6 +103,8 @@ export interface Dispatch {
   timeoutMs: number;
   /** The name of the target that it is sent to. */
   target: string;
+  /** Null where nothing is known. */
+  expects: Expected | null;
   reason: string;
 }
 
@@ -106,6 +117,8 @@ export interface Retry {
   taskIds: readonly string[];
   timeoutMs: number;
   target: string;
+  /** Null where nothing is known. */
+  expects: Expected | null;
   reason: string;
 }
 
@@ -245,6 +258,12 @@ export interface RememberTarget {
   memory: TargetMemory;
 }
 
+/** What tasks of a lane have needed, with the runs that end in this plan. */
+export interface MeasureNeed {
+  kind: "measure_need";
+  need: MeasuredNeed;
+}
+
 export type Decision =
   | Advance
   | Dispatch
@@ -264,4 +283,5 @@ export type Decision =
   | SwitchWorkflow
   | CountOutcomes
   | RememberTarget
+  | MeasureNeed
   | Hold;

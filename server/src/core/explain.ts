@@ -70,6 +70,22 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
     open: "there is a free slot in all",
   },
   { gate: "fair_share", closedBy: ["fair_share"], open: "its lane is not ahead of its share" },
+  { gate: "memory", closedBy: ["memory"], open: "memory is not short" },
+  {
+    gate: "database",
+    closedBy: ["database_connections"],
+    open: "there are connections to the database enough",
+  },
+  {
+    gate: "budget",
+    closedBy: ["budget", "budget_critical_only"],
+    open: "the day's budget has what it is expected to cost",
+  },
+  {
+    gate: "permits",
+    closedBy: ["rate_limit"],
+    open: "the providers' limits have the requests it is expected to make",
+  },
   { gate: "turn", closedBy: ["awaiting_decision", "decision_limit"], open: "it is its turn" },
 ];
 
@@ -201,10 +217,21 @@ function expectation(question: Question, reason: HoldReason): Expectation {
   if (reason === "workflow_paused" && named !== null)
     return waits("recovery", `the orchestrator resumes ${workflowType}, or somebody does`, named);
   if (reason === "workflow_paused") return waits("resume", `somebody resumes ${workflowType}`, null);
+  const short = SHORT[reason];
+  if (short) return waits(...short, named);
   if (reason === "workflow_without_target")
     return waits("registration", `somebody gives ${workflowType} a webhook_url`, null);
   return waits("decision", "the next cycle decides", atMs);
 }
+
+/** What frees those that wait for what runs out. */
+const SHORT: Readonly<Partial<Record<HoldReason, readonly [Hold["freed_by"]["event"], string]>>> = {
+  rate_limit: ["permits", "requests to the provider come free again"],
+  budget: ["budget", "the UTC day ends, more is allowed, or what is set aside is not needed"],
+  budget_critical_only: ["budget", "the UTC day ends, more is allowed, or what is set aside is not needed"],
+  database_connections: ["resources", "connections to the database are given back"],
+  memory: ["resources", "the replica needs less memory again, or is gone"],
+};
 
 /**
  * When its turn comes if runs go on taking what they take: the slots free up one after another, each takes

@@ -26,6 +26,8 @@ export interface Health {
 export interface ReplicaLoad {
   replicaId: string;
   rssMb: number | null;
+  /** It has had too much memory, and not yet gone back far enough below the limit. */
+  memoryPressed?: boolean;
   eventLoopDelayMs: number | null;
   connections: { open: number; inUse: number; waiting: number } | null;
 }
@@ -51,6 +53,17 @@ export function failedOf(outcomes: Outcomes): number {
 /** Failed attempts as a part of those that ended, 0 to 1. */
 export function failedShare(outcomes: Outcomes): number {
   return outcomes.ended === 0 ? 0 : failedOf(outcomes) / outcomes.ended;
+}
+
+/** A process has no use for more: what it sends at once only waits in the server instead. */
+const MOST_CONNECTIONS = 10;
+/** With fewer a process would stand in its own way. */
+const LEAST_CONNECTIONS = 2;
+
+/** How many connections each replica may open, so that all together keep to what is allowed. */
+export function connectionsEach(allowed: number, replicas: number): number {
+  const share = Math.floor(allowed / Math.max(1, replicas));
+  return Math.max(LEAST_CONNECTIONS, Math.min(MOST_CONNECTIONS, share));
 }
 
 /** Connections to the database that the replicas have, in all. */

@@ -4,6 +4,7 @@ import { admit, type Occupied } from "./admit.ts";
 import type { Advance, Decision, FinishCycle, TaskChange } from "./decision.ts";
 import { fold, resume } from "./fold.ts";
 import { attemptHasEnded, type FoldContext, isSnoozed, isWorking } from "./folding.ts";
+import { measureNeeds } from "./needs.ts";
 import { followUps } from "./next.ts";
 import { recover, rememberProbes } from "./recovery.ts";
 import { reroute } from "./reroute.ts";
@@ -48,7 +49,12 @@ export function plan(read: Snapshot): Plan {
   const tasks = changeTasks(snapshot);
   const restarts = dueForRestart(rerouted.runs, snapshot.nowMs);
   const admitted = admit(
-    { ...withChanged(snapshot, tasks), recoveries, workflows },
+    {
+      ...withChanged(snapshot, tasks),
+      recoveries,
+      workflows,
+      supplies: suppliesAfter(snapshot, folded.runs),
+    },
     restarts,
     folded.occupied,
     places,
@@ -63,12 +69,20 @@ export function plan(read: Snapshot): Plan {
       ...followUps(folded.advances, snapshot),
       ...decideSchedules(snapshot),
       ...recovered.decisions,
+      ...measureNeeds(snapshot, folded.advances),
       ...rememberProbes(recovered, admitted),
       ...rememberTargetProbes(places),
       ...rememberTargets(places, snapshot),
       ...finishCycles(folded.advances, snapshot),
     ],
   };
+}
+
+/** What runs need that have ended in this plan, nobody needs any more. */
+function suppliesAfter({ supplies }: Snapshot, runs: readonly Run[]): Snapshot["supplies"] {
+  const over = new Set(runs.filter((run) => !isWorking(run)).map(({ executionId }) => executionId));
+  if (over.size === 0) return supplies;
+  return { ...supplies, atWork: supplies.atWork.filter(({ executionId }) => !over.has(executionId)) };
 }
 
 function foldRuns(

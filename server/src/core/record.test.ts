@@ -61,8 +61,10 @@ describe("the record of a snapshot", () => {
         connections: { open: 0, in_use: 0, waiting: 0, limit: 15 },
         rss_mb: null,
         rss_limit_mb: 1536,
+        memory_pressed: false,
         event_loop_delay_ms: null,
       },
+      supplies: { permits: [], paused: [], money: [], critical_only_at: 0.9, runs_at_work: 0 },
       recoveries: [],
       runs_looked_at: 1,
       facts: 1,
@@ -107,6 +109,7 @@ describe("the system's state", () => {
       connections: { open: 8, in_use: 5, waiting: 2, limit: 15 },
       rss_mb: 120,
       rss_limit_mb: 1536,
+      memory_pressed: false,
       event_loop_delay_ms: 21.5,
     });
     assert.deepEqual(recorded.recoveries, [

@@ -2,6 +2,7 @@
 import type {
   Decision,
   Enqueue,
+  Expected,
   Hold,
   RecoveryStep,
   ScheduleSlot,
@@ -41,6 +42,7 @@ export function snapshotRecord(snapshot: Snapshot) {
     ),
     health: healthRecord(snapshot),
     resources: resourcesRecord(snapshot),
+    supplies: suppliesRecord(snapshot),
     recoveries: snapshot.recoveries.map(({ procedure, subject, state, cause }) => ({
       procedure,
       subject,
@@ -88,7 +90,28 @@ function resourcesRecord({ resources, policy }: Snapshot) {
     connections: { open, in_use: inUse, waiting, limit: policy.database.max_connections },
     rss_mb: worst(resources.replicas.map(({ rssMb }) => rssMb)),
     rss_limit_mb: policy.memory.max_rss_mb,
+    memory_pressed: resources.replicas.some(({ memoryPressed }) => memoryPressed === true),
     event_loop_delay_ms: worst(resources.replicas.map(({ eventLoopDelayMs }) => eventLoopDelayMs)),
+  };
+}
+
+/** What the gates for permits and money saw. */
+function suppliesRecord({ supplies, nowMs, policy }: Snapshot) {
+  const { permits, paused, money, atWork } = supplies;
+  return {
+    permits: permits.map(({ name, limit, used, free, freeing }) => ({
+      ...{ name, limit, used, free },
+      next_free_at: free > 0 || !freeing[0] ? null : new Date(nowMs + freeing[0].inMs).toISOString(),
+    })),
+    paused: paused.map(({ provider, kind, untilMs }) => ({
+      ...{ provider, kind },
+      until: new Date(untilMs).toISOString(),
+    })),
+    money: money.map(({ scope, capMicros, usedMicros }) => ({
+      ...{ scope, cap_usd: capMicros / 1e6, used_usd: usedMicros / 1e6 },
+    })),
+    critical_only_at: policy.budget.critical_only_at,
+    runs_at_work: atWork.length,
   };
 }
 
@@ -114,6 +137,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         task_ids: decision.taskIds,
         score: Math.round(decision.score * 1000) / 1000,
         target: decision.target,
+        ...expectedRecord(decision.expects),
         reason: decision.reason,
       };
     case "retry":
@@ -123,6 +147,7 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
         attempt: decision.attempt,
         task_ids: decision.taskIds,
         target: decision.target,
+        ...expectedRecord(decision.expects),
         reason: decision.reason,
       };
     case "change_task":
@@ -149,10 +174,18 @@ export function decisionRecord(decision: Decision): Record<string, unknown> | nu
     case "resume":
     case "count_outcomes":
     case "remember_target":
+    case "measure_need":
     case "share":
     case "hold":
       return null;
   }
+}
+
+/** What was promised to a run; a cost that nobody knows is null. */
+function expectedRecord(expects: Expected | null): { expects?: Record<string, unknown> } {
+  if (expects === null) return {};
+  const { calls, costMicros } = expects;
+  return { expects: { calls, cost_usd: costMicros === null ? null : costMicros / 1e6 } };
 }
 
 /** What is asked for by an end or by a schedule, or is not. */

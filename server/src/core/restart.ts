@@ -1,5 +1,5 @@
 /** Starts a run again that has its slot: its next attempt, or the same message once more; and at which target. */
-import type { Decision, Resume } from "./decision.ts";
+import type { Decision, Expected, Resume } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
 import type { Run, Snapshot } from "./snapshot.ts";
 import {
@@ -19,7 +19,7 @@ export function staysAtTarget(run: Run): boolean {
 }
 
 /** A next attempt goes to another target than the one where the last one failed, if there is one. */
-export function restart(run: Run, snapshot: Snapshot, places: Places): Decision {
+export function restart(run: Run, expects: Expected | null, snapshot: Snapshot, places: Places): Decision {
   const { workflowType, attempt, tasks } = run;
   const timeoutMs = snapshot.workflows[workflowType]?.timeoutMs ?? attempt.timeoutMs;
   const occupant = { taskId: tasks[0]?.taskId as string, timeoutMs };
@@ -35,6 +35,7 @@ export function restart(run: Run, snapshot: Snapshot, places: Places): Decision 
     taskIds: tasks.map((task) => task.taskId),
     timeoutMs,
     target: place.target.name,
+    expects,
     reason: `attempt ${attempt.number + 1} of ${snapshot.policy.retry.max_attempts}${there}`,
   };
 }

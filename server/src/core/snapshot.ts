@@ -12,6 +12,7 @@ import type {
   WorkSource,
 } from "@master-orchestrator/contract";
 import type { Health, Resources } from "./health.ts";
+import type { Estimates, Supplies } from "./supplies.ts";
 
 export interface Snapshot {
   nowMs: number;
@@ -49,6 +50,7 @@ export interface Snapshot {
   spending: Spending | null;
   health: Health;
   resources: Resources;
+  supplies: Supplies;
   /** Those that are open. */
   recoveries: readonly Recovery[];
   /** When the last reduction ended, if that was within the window. */
@@ -113,7 +115,7 @@ export interface Adaptation {
 }
 
 export interface Spending {
-  /** Of the executions that were created on this UTC day, in millionths of a dollar. */
+  /** Spent or set aside on this UTC day by the ledger, in millionths of a dollar. */
   spentTodayMicros: number;
 }
 
@@ -130,8 +132,12 @@ export interface WorkflowView {
   timeoutMs: number;
   /** Share of the capacity, relative to other workflows. */
   weight: number;
+  /** Goes on when the budget is nearly spent, and when memory is short. */
+  critical: boolean;
   /** Expected work of one task; null if nobody said. */
   secondsPerTask: number | null;
+  /** What it says about what its work needs. */
+  estimates: Estimates;
   next: readonly NextRule[];
   schedule: ScheduleRule | null;
 }

@@ -1,6 +1,6 @@
 /** One cycle: lock, snapshot, plan, apply, commit. Owns the order; each step lives elsewhere. */
 import { v7 as uuidv7 } from "uuid";
-import type { Decision, RecoveryStep } from "#core/decision.ts";
+import type { Adapt, Decision, RecoveryStep } from "#core/decision.ts";
 import { type Plan, plan } from "#core/plan.ts";
 import { decisionRecord, holdsByLane, snapshotRecord } from "#core/record.ts";
 import { nextSlotMs } from "#core/schedule.ts";
@@ -41,6 +41,8 @@ export interface CycleOutcome {
   nextDueMs: number | null;
   /** Recoveries that it opened, changed or closed. */
   recoveries: readonly RecoveryStep[];
+  /** How far work gives way from now on, if it moved that. */
+  adapt: Adapt | null;
 }
 
 export interface CycleContext {
@@ -93,6 +95,7 @@ export async function runCycle(
       messages: applied.messages.length,
       again: leftOver(snapshot, decisions, intake.bite),
       recoveries: decisions.filter((decision) => decision.kind === "recovery"),
+      adapt: decisions.find((decision) => decision.kind === "adapt") ?? null,
       nextDueMs: earlier(nextDueMs, nextSlotMs(snapshot.workflows, snapshot.nowMs)),
     };
   });
@@ -114,7 +117,7 @@ async function takeTurn(tx: Queryable, context: CycleContext, asked: Trigger) {
     (await takeTick(tx, { boundaryMs, ranAtMs: nowMs, cycleId, replicaId: context.replicaId }));
   return {
     ...{ locked, cycleId, nowMs, localMs, boundaryMs: ticks ? boundaryMs : null },
-    ...{ ran: false, dispatched: 0, messages: 0, again: false, recoveries: [] },
+    ...{ ran: false, dispatched: 0, messages: 0, again: false, recoveries: [], adapt: null },
   };
 }
 

@@ -21,6 +21,8 @@ export interface Authenticator extends KeyLookup {
   identify(credential: string): Promise<Caller>;
   /** Forgets what is remembered of a key, so that a revocation counts at once in this process. */
   invalidate(keyId: string): void;
+  /** Forgets what is remembered of all keys: they are looked up again. */
+  forget(): void;
 }
 
 /** How long a key that was looked up is remembered, and how many of them. */
@@ -110,6 +112,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     invalidate(keyId) {
       generations++;
       remembered.delete(keyId);
+    },
+    forget() {
+      generations++;
+      remembered.clear();
     },
   };
 }

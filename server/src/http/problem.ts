@@ -17,6 +17,7 @@ export const PROBLEM_KINDS: Record<ProblemCode, ProblemKind> = {
   budget_exhausted: { status: 402, title: "The day's budget does not allow it" },
   conflict: { status: 409, title: "The state has changed meanwhile" },
   data_dir_in_use: { status: 503, title: "The data directory is in use" },
+  database_busy: { status: 503, title: "All connections to the database are in use" },
   database_too_new: { status: 503, title: "The database belongs to a newer version" },
   database_unavailable: { status: 503, title: "The database cannot be reached" },
   forbidden: { status: 403, title: "Not allowed" },

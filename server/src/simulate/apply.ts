@@ -20,6 +20,7 @@ import { hasEnded } from "#core/states.ts";
 import { targetSubject } from "#core/targets.ts";
 import { addOutcomes, takeStep } from "./recovering.ts";
 import { dayOf, isLive, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
+import { beginUse, endUse } from "./supplying.ts";
 
 export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void {
   rows.posted = [];
@@ -35,6 +36,8 @@ export function applyDecisions(rows: Rows, decisions: readonly Decision[]): void
     else if (decision.kind === "adapt") rows.adaptation = adaptation(decision, rows.nowMs);
     else if (decision.kind === "count_outcomes") addOutcomes(rows, decision);
     else if (decision.kind === "remember_target") rememberTarget(rows, decision);
+    else if (decision.kind === "measure_need")
+      rows.supplying.needs.set(laneName(decision.need), decision.need);
     else if (decision.kind === "recovery") takeStep(rows, decision);
     else if (decision.kind === "switch_workflow") switchWorkflow(rows, decision);
   }
@@ -172,7 +175,9 @@ function advance(rows: Rows, decision: Advance): void {
   demand((decision.end !== null) === ended, `${run.executionId} ends without an ending, or the reverse`);
   for (const taskChange of decision.tasks) change(rows, taskChange);
   const day = rows.runDays.get(run.executionId) ?? dayOf(rows.nowMs);
-  rows.spentMicros.set(day, (rows.spentMicros.get(day) ?? 0) + decision.costMicros);
+  const metered = decision.attempt.ended ? endUse(rows, run.executionId) : 0;
+  const charged = Math.max(0, decision.costMicros - metered);
+  rows.spentMicros.set(day, (rows.spentMicros.get(day) ?? 0) + charged);
   if (ended) rows.runDays.delete(run.executionId);
   const moved: Run = { ...run, status, attempt: decision.attempt, dueAtMs: decision.dueAtMs };
   putRun(rows, moved);
@@ -243,6 +248,7 @@ function start(rows: Rows, run: Run, taskIds: readonly string[], from: "queued" 
     rows.carried.get(executionId)?.add(taskId);
   }
   putRun(rows, run);
+  beginUse(rows, executionId);
   rows.posted.push(run);
 }
 

@@ -13,6 +13,7 @@ import type {
 import { hasEnded } from "#core/states.ts";
 import { type DueList, openDueList } from "./due-list.ts";
 import { noTrouble, type Recovering } from "./recovering.ts";
+import { fullSupplies, type Supplying } from "./supplying.ts";
 import { openWaiting, type Waiting } from "./waiting.ts";
 
 export interface WorldTask {
@@ -48,6 +49,7 @@ export interface Rows {
   readonly policy: Policy;
   workflows: Readonly<Record<string, WorkflowView>>;
   readonly recovering: Recovering;
+  readonly supplying: Supplying;
   /** Where a lane that was idle begins in virtual time. */
   virtualTime: number;
   readonly tasks: Map<string, WorldTask>;
@@ -102,6 +104,7 @@ export function emptyRows(policy: Policy, workflows: Rows["workflows"], nowMs: n
     policy,
     workflows,
     recovering: noTrouble(),
+    supplying: fullSupplies(),
     virtualTime: 0,
     tasks: new Map(),
     runs: new Map(),

@@ -2,6 +2,7 @@
 import type { Callback, Policy } from "@master-orchestrator/contract";
 import type { Run, WorkflowView } from "#core/snapshot.ts";
 import { type Agenda, openAgenda } from "./agenda.ts";
+import { type Calling, type CallingWork, openCalling } from "./calling.ts";
 import { type Figures, type Measure, openMeasure } from "./measure.ts";
 import type { Enqueued } from "./rows.ts";
 import { workOff } from "./sub-workflow.ts";
@@ -16,6 +17,8 @@ export interface SimulationParts {
   tasksAtOnce: number;
   /** The heartbeat; wake-ups come in between. */
   tickMs?: number;
+  /** Called once, with the world that it all happens in: to look at, not to change. */
+  onWorld?: (world: World) => void;
   /** Called after each heartbeat. */
   onTick?: (world: Pick<World, "nowMs" | "adaptation">) => void;
 }
@@ -28,7 +31,7 @@ export interface Simulation {
   figures(): Figures;
   /** Virtual time, epoch milliseconds. */
   nowMs(): number;
-  /** What the runs that began on a UTC day have cost, by the number of the day. */
+  /** What a UTC day has cost, by its number. */
   spentMicros(): ReadonlyMap<number, number>;
 }
 
@@ -45,6 +48,10 @@ interface State extends SimulationParts {
   world: World;
   measure: Measure;
   reports: Agenda<Report>;
+  /** Runs whose tasks call providers. */
+  calling: Calling;
+  /** At this moment nothing happens but calls to providers. */
+  onlyCalls: boolean;
   /** Schedules are seen at once, so that their first slot is a run. */
   begun: boolean;
   /** How many tasks have arrived. */
@@ -64,6 +71,7 @@ export function openSimulation(parts: SimulationParts): Simulation {
   const { workload, policy, workflows } = parts;
   const world = openWorld({ policy, workflows, nowMs: workload.beginsAtMs });
   world.schedulesUntilMs = workload.endsAtMs;
+  parts.onWorld?.(world);
   const takers = Object.values(workflows).filter(({ schedule }) => schedule?.source === "topics");
   const state: State = {
     tickMs: TICK_MS,
@@ -71,6 +79,8 @@ export function openSimulation(parts: SimulationParts): Simulation {
     world,
     measure: openMeasure(world, workload, policy, workflows),
     reports: openAgenda(),
+    calling: openCalling((asked) => world.call(asked)),
+    onlyCalls: false,
     begun: false,
     arrived: 0,
     natures: new Map(),
@@ -111,9 +121,13 @@ function nextMoment(state: State): number | null {
     world.nextDueMs(),
     world.nextSlotMs(),
   ].filter((moment) => moment !== null);
-  if (moments.length === 0) return null;
+  const callMs = state.calling.nextMs();
+  if (moments.length === 0 && callMs === null) return null;
   const tick = (Math.floor(world.nowMs / tickMs) + 1) * tickMs;
-  return Math.max(world.nowMs, Math.min(tick, ...moments));
+  const decideMs = Math.max(world.nowMs, Math.min(tick, ...moments));
+  // Calls in between change nothing that is decided from, but what is left; that is looked at when it matters.
+  state.onlyCalls = callMs !== null && callMs < decideMs;
+  return state.onlyCalls ? Math.max(world.nowMs, callMs as number) : decideMs;
 }
 
 function live(state: State, nowMs: number): void {
@@ -123,6 +137,7 @@ function live(state: State, nowMs: number): void {
   measure.moveOn();
   arrive(state);
   hear(state);
+  if (state.onlyCalls && world.nothingReported()) return;
   let tick = nowMs % state.tickMs === 0;
   do {
     const decisions = world.cycle(tick);
@@ -183,6 +198,10 @@ function follow({ world, workload, measure, natures, topics }: State, enqueued: 
 /** What sub-workflows report becomes facts, for the next cycle to fold in. */
 function hear(state: State): void {
   const { world, reports } = state;
+  for (const { run, worked } of state.calling.moveTo(world.nowMs)) {
+    countTries(state, worked.tried);
+    reports.add(world.nowMs, { kind: "callback", run, callback: worked.callback });
+  }
   for (let entry = reports.take(world.nowMs); entry; entry = reports.take(world.nowMs)) {
     const report = entry.item;
     const { executionId, attempt } = report.run;
@@ -200,15 +219,25 @@ function hear(state: State): void {
 }
 
 /** The sub-workflow takes the message and sets to work. */
-function post({ world, natures, reports, tasksAtOnce }: State, run: Run): void {
+function post(state: State, run: Run): void {
+  const { world, natures, reports, calling, tasksAtOnce } = state;
   const startsMs = world.nowMs + ANSWER_MS;
   const batch = world.tasksOf(run.executionId).map((taskId) => {
     const { nature, tries } = natures.get(taskId) as Consequence & { tries: number };
-    const { durationMs, failures, costMicros, asks } = nature;
-    return { taskId, durationMs, fails: tries < failures, costMicros, ...(asks ? { asks } : {}) };
+    const { durationMs, failures, costMicros, asks, calls } = nature;
+    const work = { taskId, durationMs, fails: tries < failures, costMicros, ...(asks ? { asks } : {}) };
+    return { ...work, ...(calls ? { calls } : {}) };
   });
-  const worked = workOff(batch, run.attempt.timeoutMs, tasksAtOnce);
-  for (const taskId of worked.tried) (natures.get(taskId) as { tries: number }).tries += 1;
   reports.add(startsMs, { kind: "accepted", run });
+  if (batch.every((work): work is CallingWork => work.calls !== undefined)) {
+    calling.begin(run, batch, startsMs, tasksAtOnce);
+    return;
+  }
+  const worked = workOff(batch, run.attempt.timeoutMs, tasksAtOnce);
+  countTries(state, worked.tried);
   reports.add(startsMs + worked.durationMs, { kind: "callback", run, callback: worked.callback });
+}
+
+function countTries({ natures }: State, tried: readonly string[]): void {
+  for (const taskId of tried) (natures.get(taskId) as { tries: number }).tries += 1;
 }

@@ -1,8 +1,10 @@
 /** Reads a simulated world's rows as a snapshot, as `store/snapshot.ts` reads the store's. */
 import { MAX_DUE_RUNS, MAX_DUE_TASKS, MAX_RETRIES_PER_WORKFLOW, roomByWorkflow } from "#core/bounds.ts";
 import type { NamedTask, Run, RunTask, ScheduleState, Snapshot } from "#core/snapshot.ts";
+import { daysMoney } from "#core/supplies.ts";
 import { healthIn } from "./recovering.ts";
-import { dayOf, isLive, type Rows, type WorldTask } from "./rows.ts";
+import { isLive, type Rows, type WorldTask } from "./rows.ts";
+import { suppliesIn } from "./supplying.ts";
 
 /** Somebody has listened for heartbeats all along. */
 const LISTENING_BEFORE_MS = 86_400_000;
@@ -17,6 +19,7 @@ export function takeSnapshot(rows: Rows, tick: boolean): Snapshot {
   });
   const workflows = workflowsNow(rows);
   const { total } = rows.policy.concurrency;
+  const supplies = suppliesIn(rows);
   const room = roomByWorkflow({ total, workflows: Object.values(workflows), running: rows.running, runs });
   return {
     nowMs: rows.nowMs,
@@ -37,7 +40,8 @@ export function takeSnapshot(rows: Rows, tick: boolean): Snapshot {
     dueTasks,
     schedules: schedulesOf(rows),
     adaptation: rows.adaptation,
-    spending: tick ? { spentTodayMicros: rows.spentMicros.get(dayOf(rows.nowMs)) ?? 0 } : null,
+    spending: tick ? { spentTodayMicros: daysMoney(supplies)?.usedMicros ?? 0 } : null,
+    supplies,
     ...healthIn(rows),
     liveChildren: Object.fromEntries(
       runs.flatMap(({ parentId }) => (parentId ? [[parentId, rows.children.get(parentId) ?? 0]] : [])),

@@ -2,6 +2,7 @@
 import type { NextTask, WorkflowSettings } from "@master-orchestrator/contract";
 import { scheduleRule } from "#core/schedule.ts";
 import type { WorkflowView } from "#core/snapshot.ts";
+import { estimatesOf } from "#core/supplies.ts";
 import { targetViews } from "#core/targets.ts";
 import { chance } from "./chance.ts";
 
@@ -13,6 +14,8 @@ export interface Nature {
   failures: number;
   /** What one try costs, in millionths of a dollar. */
   costMicros: number;
+  /** Requests that one try makes, evenly over its time; none when left out. */
+  calls?: { provider: string; count: number };
   /** Follow-ups that the callback asks for which completes it. */
   asks?: readonly NextTask[];
 }
@@ -82,10 +85,10 @@ export function likeOthers(known: readonly (Nature & LaneName)[]): Workload["con
   return (key, lane) => {
     const pool = pools.get(laneOf(lane)) ?? pools.get(lane.workflowType) ?? pools.get("");
     if (!pool) return { key, nature: { durationMs: 1, failures: 0, costMicros: 0 } };
-    const { durationMs, failures, costMicros } = pool[
+    const { durationMs, failures, costMicros, calls } = pool[
       chance(numberOf(key)).int(0, pool.length - 1)
     ] as Nature;
-    return { key, nature: { durationMs, failures, costMicros } };
+    return { key, nature: { durationMs, failures, costMicros, ...(calls ? { calls } : {}) } };
   };
 }
 
@@ -147,7 +150,9 @@ export function workflowOf(workflowType: string, settings: WorkflowSettings): Wo
     batchMax: settings.batch.max,
     timeoutMs: settings.timeout_seconds * 1000,
     weight: settings.weight,
+    critical: settings.critical,
     secondsPerTask: settings.estimates?.seconds_per_task ?? null,
+    estimates: estimatesOf(settings),
     next: settings.next ?? [],
     schedule: settings.schedule ? scheduleRule(settings.schedule) : null,
   };

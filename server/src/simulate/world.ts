@@ -10,6 +10,7 @@ import { nextSlotMs } from "#core/schedule.ts";
 import type { Adaptation, Fact, Recovery, Run, Snapshot, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import { applyDecisions, enqueue } from "./apply.ts";
 import { type Enqueued, emptyRows, type NewWorldTask, type Rows, type WorldTask } from "./rows.ts";
+import { call } from "./supplying.ts";
 import { takeSnapshot } from "./take-snapshot.ts";
 
 export type { NewWorldTask, WorldTask } from "./rows.ts";
@@ -29,7 +30,7 @@ export interface World {
   /** Tasks that the last cycle enqueued: follow-ups, and what schedules brought round. */
   readonly enqueued: readonly Enqueued[];
   readonly adaptation: Adaptation;
-  /** What the runs that began on a UTC day have cost, by the number of the day. */
+  /** What a UTC day has cost, by its number: calls on their day, what callbacks report beyond them on the run's first. */
   readonly spentMicros: ReadonlyMap<number, number>;
   /** What waits until a schedule takes it. */
   readonly topics: Rows["topics"];
@@ -41,6 +42,8 @@ export interface World {
   addTopic(topic: WaitingWork): void;
   /** To be folded in by the next cycle. */
   report(fact: Fact): void;
+  /** Whether the next cycle has no fact to fold in. */
+  nothingReported(): boolean;
   /** One cycle: snapshot, plan, apply. Returns what was decided. `tick`: it is the heartbeat's. */
   cycle(tick?: boolean): readonly Decision[];
   /** True if the next cycle should follow at once: something is left over, or has become due by this very one. */
@@ -51,6 +54,10 @@ export interface World {
   nextSlotMs(): number | null;
   /** Recoveries that are open. */
   recoveries(): readonly Recovery[];
+  /** A call of a run at this moment, as the gateway answers it. */
+  call(asked: Parameters<typeof call>[1]): ReturnType<typeof call>;
+  /** Calls that count against a provider's limit of a minute, and how many were refused for want of money. */
+  readonly supplying: Readonly<Rows["supplying"]>;
   /** How many tasks wait in a lane. */
   depth(workflowType: string, contentType: string): number;
   /** Where a lane stands in virtual time; null before a cycle has seen it. */
@@ -73,10 +80,12 @@ export interface WorldParts {
 /** A world without any task, under one policy. */
 export function openWorld({ policy, workflows, nowMs, recoveries = [], decide = plan }: WorldParts): World {
   let leftOver = false;
+  let awaitedMs: number[] = [];
   const world: World & Rows = {
     ...emptyRows(policy, workflows, nowMs),
     enqueue: (task) => enqueue(world, task),
     report: (fact) => void world.facts.push(fact),
+    nothingReported: () => world.facts.length === 0,
     addTopic(topic) {
       // As `ranks_from` in the store: a point of priority counts like ten minutes of waiting.
       const ranksFromMs = world.nowMs - topic.priority * 600_000;
@@ -88,6 +97,7 @@ export function openWorld({ policy, workflows, nowMs, recoveries = [], decide = 
       world.facts = [];
       applyDecisions(world, decisions);
       leftOver = decisions.some(leavesSomething);
+      awaitedMs = decisions.flatMap((one) => (one.kind === "hold" ? (one.expectedAtMs ?? []) : []));
       return decisions;
     },
     hasMoreNow: () => leftOver || world.dueRuns.hasFresh(world.nowMs) || world.dueTasks.hasFresh(world.nowMs),
@@ -95,6 +105,7 @@ export function openWorld({ policy, workflows, nowMs, recoveries = [], decide = 
       const moments = [
         world.dueRuns.nextMs(world.nowMs),
         world.dueTasks.nextMs(world.nowMs),
+        ...awaitedMs.filter((atMs) => atMs > world.nowMs),
         ...world.recoveries().map(({ nextAtMs }) => nextLookMs(nextAtMs, world.nowMs)),
       ];
       const next = moments.filter((moment) => moment !== null);
@@ -105,6 +116,7 @@ export function openWorld({ policy, workflows, nowMs, recoveries = [], decide = 
       return next === null || next > world.schedulesUntilMs ? null : next;
     },
     recoveries: () => [...world.recovering.open.values()],
+    call: (asked) => call(world, asked),
     depth: (workflowType, contentType) => world.waiting.depth(workflowType, contentType),
     virtualTimeOf: ({ workflowType, contentType }) => world.waiting.virtualTime(workflowType, contentType),
     tasksOf: (executionId) => [...(world.carried.get(executionId) ?? [])],

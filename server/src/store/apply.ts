@@ -15,6 +15,7 @@ import type { Message } from "./outbox.ts";
 import { applyRecoveries, recoverySteps } from "./recoveries.ts";
 import { updateSchedules } from "./schedules.ts";
 import { updateAdaptation } from "./spending.ts";
+import { updateNeeds } from "./supplies.ts";
 import { rememberTargets } from "./targets.ts";
 import { takeWork } from "./topics.ts";
 import { insertTransitions, type TransitionRow } from "./transitions.ts";
@@ -64,6 +65,7 @@ export async function applyDecisions(
     updatePriorities(tx, of("set_priority")),
     addOutcomes(tx, of("count_outcomes"), nowMs),
     rememberTargets(tx, of("remember_target")),
+    updateNeeds(tx, of("measure_need"), nowMs),
     opened && insertCycleExecution(tx, cycle, { dispatches, steps: recovered.steps }, snapshot),
     applyRecoveries(tx, recovered, { cycleId: cycle.cycleId, nowMs }),
     startAttempts(tx, { cycleId: cycle.cycleId, nowMs }, { dispatches, retries, starts }),

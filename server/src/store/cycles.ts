@@ -78,7 +78,8 @@ export async function updateHolds(
   const begun = tx.query(
     `insert into holds (workflow_type, content_type, reason, cause, expected_at, cycle_id, from_at)
      select workflow_type, content_type, reason, cause, expected_at, $3, $2 from ${asRows}
-     on conflict (workflow_type, content_type) where until_at is null do nothing`,
+     on conflict (workflow_type, content_type) where until_at is null do update set expected_at = excluded.expected_at
+       where abs(extract(epoch from excluded.expected_at - holds.expected_at)) > 2`,
     [JSON.stringify(rows), new Date(nowMs), cycleId],
   );
   await Promise.all([ended, begun]);

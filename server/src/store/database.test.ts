@@ -1,10 +1,12 @@
 /** A transaction whose process hangs gives back what it has locked, and what it tries on waking up fails. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { Problem } from "@master-orchestrator/contract";
 import type pg from "pg";
 import { freshDatabase } from "#test/database.ts";
 import { type Database, openDatabase, type Queryable } from "./database.ts";
 import { ensureOrchestrator } from "./orchestrator.ts";
+import { isDatabaseOutage } from "./outage.ts";
 import { lockOrchestrator } from "./snapshot.ts";
 
 /** Two replicas' databases, one of which is going to hang. */
@@ -58,4 +60,59 @@ test("a replica that hangs in the middle of an answer loses the row too", {
   });
   await assert.rejects(hung);
   assert.deepEqual(await made(other), ["the other"]);
+});
+
+test("who finds no free connection in time is told that the database is busy, and what to do", async (t) => {
+  const fresh = await freshDatabase();
+  const small = openDatabase({ url: fresh.url, maxConnections: 1, waitMs: 50, onError: () => {} });
+  t.after(async () => {
+    await small.close();
+    await fresh.close();
+  });
+  const busy = (error: unknown) => {
+    assert.ok(error instanceof Problem);
+    assert.deepEqual([error.code, error.details.retry_after_seconds], ["database_busy", 1]);
+    assert.match(error.message, /all 1 are in use/);
+    assert.ok(isDatabaseOutage(error));
+    return true;
+  };
+  await small.transaction(async () => {
+    await assert.rejects(small.query("select 1"), busy);
+    await assert.rejects(
+      small.transaction((tx) => tx.query("select 1")),
+      busy,
+    );
+    await assert.rejects(small.plain.query("select 1"), busy);
+  });
+  assert.equal((await small.query("select 1 as one")).rows[0]?.one, 1);
+});
+
+test("a pool that shrinks closes what nobody uses, and the rest when it is given back; a pool that grows opens more", async (t) => {
+  const fresh = await freshDatabase();
+  const pool = openDatabase({ url: fresh.url, maxConnections: 4, onError: () => {} });
+  t.after(async () => {
+    await pool.close();
+    await fresh.close();
+  });
+  const together = async (count: number) => {
+    const all = Promise.withResolvers<void>();
+    let inside = 0;
+    const one = () =>
+      pool.transaction(async (tx) => {
+        await tx.query("select 1");
+        inside += 1;
+        if (inside === count) all.resolve();
+        await all.promise;
+      });
+    await Promise.all(Array.from({ length: count }, one));
+  };
+  await together(4);
+  assert.equal(pool.connections().open, 4);
+  pool.resize(2);
+  while (pool.connections().open > 2) await new Promise((resolve) => setImmediate(resolve));
+  await together(2);
+  assert.equal(pool.connections().open, 2);
+  pool.resize(3);
+  await together(3);
+  assert.equal(pool.connections().open, 3);
 });

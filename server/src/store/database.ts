@@ -21,8 +21,13 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** The same pool, but values come as the driver itself gives them: for pg-boss, which expects its `Date`s. */
   plain: Queryable;
-  /** Of this process's pool: those that are open, those that somebody uses, and calls that wait for one. */
+  /**
+   * Of this process's pool: those that are open, those that were in use since the last call (on average, rounded up), and
+   * calls that wait for one now.
+   */
   connections(): { open: number; inUse: number; waiting: number };
+  /** From now on at most so many are open; those that are too many are closed as soon as nobody uses them. */
+  resize(maxConnections: number): void;
   close(): Promise<void>;
 }
 
@@ -48,17 +53,20 @@ const types = {
 const BEGIN =
   "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '1500ms'";
 
-/** Connects lazily; at most `maxConnections`; a free one is waited for 10 s. */
+const WAIT_MS = 10_000;
+
+/** Connects lazily; at most `maxConnections`. Who finds none free within `waitMs` is refused: Problem `database_busy`. */
 export function openDatabase(options: {
   url: string;
   maxConnections: number;
+  waitMs?: number;
   onError(error: Error): void;
 }): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.maxConnections,
     types: types as pg.CustomTypesConfig,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: options.waitMs ?? WAIT_MS,
     // Statements that do not wait for each other's answers travel together, and run in the order in which they were sent.
     pipeline: true,
     idleTimeoutMillis: 30_000,
@@ -73,15 +81,22 @@ export function openDatabase(options: {
     // The pool counts as closed before its connections are: a server that stops next may still cut them.
     if (!closing) options.onError(error);
   });
+  const use = measureUse(pool);
+  const fit = () => void closeSurplus(pool).catch(() => {});
+  pool.on("release", () => {
+    if (pool.totalCount > pool.options.max) setImmediate(fit);
+  });
   return {
-    query: (text, values) => pool.query(text, values),
+    query: (text, values) => busyOr(pool, pool.query(text, values)),
     transaction: (work) => inTransaction(pool, work),
-    plain: { query: (text, values) => pool.query({ text, values, types: pg.types } as pg.QueryConfig) },
-    connections: () => ({
-      open: pool.totalCount,
-      inUse: pool.totalCount - pool.idleCount,
-      waiting: pool.waitingCount,
-    }),
+    plain: {
+      query: (text, values) => busyOr(pool, pool.query({ text, values, types: pg.types } as pg.QueryConfig)),
+    },
+    connections: () => ({ open: pool.totalCount, inUse: use(), waiting: pool.waitingCount }),
+    resize(maxConnections) {
+      pool.options.max = maxConnections;
+      fit();
+    },
     close() {
       closing = true;
       return pool.end();
@@ -89,8 +104,60 @@ export function openDatabase(options: {
   };
 }
 
+/** The pool's own words for "none was free in time". */
+const NONE_FREE = "timeout exceeded when trying to connect";
+
+/** An error of the pool becomes one that says what to do. */
+async function busyOr<T>(pool: pg.Pool, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof Error) || error.message !== NONE_FREE) throw error;
+    const { totalCount: open, waitingCount: waiting, options } = pool;
+    const seconds = (options.connectionTimeoutMillis ?? WAIT_MS) / 1000;
+    throw new Problem(
+      "database_busy",
+      `no connection to the database was free within ${seconds} s: all ${open} are in use, and ${waiting} calls wait`,
+      "Try again shortly. Policy database.max_connections is what all replicas together may open.",
+      { cause: error, retry_after_seconds: 1 },
+    );
+  }
+}
+
+/** How many connections were in use on average since it was last asked: a moment's number says little. */
+function measureUse(pool: pg.Pool): () => number {
+  let sinceMs = performance.now();
+  let changedMs = sinceMs;
+  let inUse = 0;
+  let usedMs = 0;
+  const move = (by: number) => {
+    const nowMs = performance.now();
+    usedMs += inUse * (nowMs - changedMs);
+    changedMs = nowMs;
+    inUse += by;
+  };
+  pool.on("acquire", () => move(1));
+  pool.on("release", () => move(-1));
+  return () => {
+    move(0);
+    const spanMs = changedMs - sinceMs;
+    const mean = spanMs > 0 ? usedMs / spanMs : inUse;
+    sinceMs = changedMs;
+    usedMs = 0;
+    return Math.ceil(mean - 0.05);
+  };
+}
+
+/** After a limit fell: idle connections beyond it are closed, others when they are given back. */
+async function closeSurplus(pool: pg.Pool): Promise<void> {
+  while (pool.totalCount > pool.options.max && pool.idleCount > 0 && !pool.ending) {
+    const client = await pool.connect();
+    client.release(true);
+  }
+}
+
 async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
+  const client = await busyOr(pool, pool.connect());
   let broken: Error | undefined;
   const onError = (error: Error) => {
     broken = error;

@@ -165,6 +165,7 @@ describe("the rest of health and resources", () => {
     await insertFailedCycle(store.db, { ...failed, fault: "plan" });
     await seeReplica(store.db, "a", {
       rssMb: 90,
+      memoryPressed: true,
       eventLoopDelayMs: 3,
       connections: { open: 4, inUse: 2, waiting: 1 },
     });
@@ -175,8 +176,11 @@ describe("the rest of health and resources", () => {
       [19, 191, 1],
     );
     assert.deepEqual(resources.replicas, [
-      { replicaId: "a", rssMb: 90, eventLoopDelayMs: 3, connections: { open: 4, inUse: 2, waiting: 1 } },
-      { replicaId: "b", rssMb: null, eventLoopDelayMs: null, connections: null },
+      {
+        ...{ replicaId: "a", rssMb: 90, memoryPressed: true, eventLoopDelayMs: 3 },
+        connections: { open: 4, inUse: 2, waiting: 1 },
+      },
+      { replicaId: "b", rssMb: null, memoryPressed: false, eventLoopDelayMs: null, connections: null },
     ]);
     await store.pass(16 * SECOND);
     assert.deepEqual((await read(store)).resources.replicas, [], "nobody was seen lately");

@@ -45,8 +45,8 @@ export async function readHealth(
                  coalesce(percentile_cont(0.95) within group (order by duration_ms), 0))
           from (select duration_ms from cycles where started_at > $1 order by cycle_id desc limit 100) lately) as cycles,
        (select count(*) from failed_cycles where at > $1 and fault = 'store')::int as failed_cycles,
-       (select jsonb_agg(jsonb_build_object('replicaId', replica_id, 'rssMb', rss_mb, 'eventLoopDelayMs',
-                 event_loop_delay_ms, 'connections', connections) order by replica_id)
+       (select jsonb_agg(jsonb_build_object('replicaId', replica_id, 'rssMb', rss_mb, 'memoryPressed', memory_pressed,
+                 'eventLoopDelayMs', event_loop_delay_ms, 'connections', connections) order by replica_id)
           from replicas where seen_at > $2) as replicas,
        (select max(boundary) from ticks where boundary < $3) as tick_before`,
     [windowFrom, new Date(nowMs - REPLICA_GONE_AFTER_MS), tick === null ? null : new Date(tick.boundaryMs)],

@@ -205,6 +205,35 @@ const STATEMENTS: readonly [string, string | Finder][] = [
             (kind = 'run' and not exists (select from workflow_orchestration e where e.execution_id = s.execution_id))
          or (kind = 'task' and not exists (select from tasks t where t.task_id = s.task_id)))`,
   ],
+  [
+    "No run that is expected to cost something starts in a cycle that saw the day's budget used up",
+    `select c.cycle_id, d->>'kind' as kind, d->'expects' as expects
+       from cycles c cross join jsonb_array_elements(c.decisions) d
+      where d->>'kind' in ('dispatch', 'retry') and (d->'expects'->>'cost_usd')::float8 > 0
+        and exists (select from jsonb_array_elements(c.snapshot->'supplies'->'money') money
+                     where money->>'scope' = 'all' and (money->>'used_usd')::float8 >= (money->>'cap_usd')::float8)`,
+  ],
+  [
+    "The sums of a day equal the entries of the ledger",
+    `select coalesce(e.day, t.day) as day, coalesce(e.scope, t.scope) as scope, e.settled, t.settled_micros, e.held, t.held_micros
+       from (select day, scope, sum(coalesce(cost_micros, 0))::bigint as settled,
+                    sum(case when state = 'held' then reserved_micros else 0 end)::bigint as held
+               from ledger, unnest(scopes) scope group by day, scope) e
+       full join ledger_totals t on t.day = e.day and t.scope = e.scope
+      where coalesce(e.settled, 0) <> coalesce(t.settled_micros, 0) or coalesce(e.held, 0) <> coalesce(t.held_micros, 0)`,
+  ],
+  [
+    "No provider was sent more requests within a minute than the largest limit that was ever set for it",
+    `select * from (
+       select entry_id, provider, granted_at, limited.most, sum(permits) over (
+                partition by provider order by granted_at range between interval '59.999 seconds' preceding and current row) as sent
+         from ledger join (
+           select named.provider, max((p.policy->'providers'->named.provider->>'requests_per_minute')::int) as most
+             from policy_versions p cross join (select distinct provider from ledger where permits > 0) named (provider)
+            group by named.provider
+           having bool_and(p.policy->'providers'->named.provider->>'requests_per_minute' is not null)) limited using (provider)
+        where permits > 0) counted where sent > most`,
+  ],
   ["Replaying the transitions of a task gives its row", tasksUnlikeTheirEvents],
   ["Replaying the transitions of an execution gives its row", executionsUnlikeTheirEvents],
   [

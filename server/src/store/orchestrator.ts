@@ -1,5 +1,6 @@
 /** The orchestrator's own row, its replicas, and its pause switch. */
 import { randomBytes } from "node:crypto";
+import { Policy } from "@master-orchestrator/contract";
 import type { ReplicaLoad } from "#core/health.ts";
 import type { Queryable } from "./database.ts";
 import { insertTransitions } from "./transitions.ts";
@@ -24,17 +25,28 @@ export async function seeReplica(
 ): Promise<void> {
   await db.query(
     `with gone as (delete from replicas where seen_at < orchestrator_now() - interval '24 hours')
-     insert into replicas (replica_id, started_at, seen_at, rss_mb, event_loop_delay_ms, connections)
-     values ($1, orchestrator_now(), orchestrator_now(), $2, $3, $4)
+     insert into replicas (replica_id, started_at, seen_at, rss_mb, event_loop_delay_ms, connections, memory_pressed)
+     values ($1, orchestrator_now(), orchestrator_now(), $2, $3, $4, $5)
      on conflict (replica_id) do update set seen_at = orchestrator_now(), rss_mb = excluded.rss_mb,
-       event_loop_delay_ms = excluded.event_loop_delay_ms, connections = excluded.connections`,
+       event_loop_delay_ms = excluded.event_loop_delay_ms, connections = excluded.connections,
+       memory_pressed = excluded.memory_pressed`,
     [
       replicaId,
       load.rssMb,
       load.eventLoopDelayMs,
       load.connections === null ? null : JSON.stringify(load.connections),
+      load.memoryPressed ?? false,
     ],
   );
+}
+
+/** How many replicas there are, and the policy that they share. */
+export async function readFleet(db: Queryable): Promise<{ replicas: number; policy: Policy }> {
+  const { rows } = await db.query(
+    `select (select count(*) from replicas where seen_at > orchestrator_now() - interval '15 seconds')::int as replicas,
+            (select policy from policy_versions order by version desc limit 1) as policy`,
+  );
+  return { replicas: rows[0]?.replicas, policy: Policy.parse(rows[0]?.policy ?? {}) };
 }
 
 export async function forgetReplica(db: Queryable, replicaId: string): Promise<void> {
@@ -85,7 +97,7 @@ export async function orchestratorView(db: Queryable): Promise<OrchestratorView>
        from orchestrator o`,
   );
   const replicas = await db.query(
-    `select replica_id, started_at, seen_at, rss_mb, event_loop_delay_ms, connections from replicas
+    `select replica_id, started_at, seen_at, rss_mb, memory_pressed, event_loop_delay_ms, connections from replicas
       where seen_at > orchestrator_now() - interval '15 seconds' order by started_at limit 100`,
   );
   const tick = await db.query("select boundary, ran_at, drift_ms from ticks order by boundary desc limit 1");
@@ -103,6 +115,7 @@ export async function orchestratorView(db: Queryable): Promise<OrchestratorView>
       startedAtMs: r.started_at,
       seenAtMs: r.seen_at,
       rssMb: r.rss_mb,
+      memoryPressed: r.memory_pressed,
       eventLoopDelayMs: r.event_loop_delay_ms,
       connections: r.connections,
     })),

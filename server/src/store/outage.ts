@@ -6,6 +6,8 @@
  */
 const OUTAGE_STATES = /^(08|53|57P0|57014$|55P03$|25006$|25P03$|40001$|40P01$)/;
 const OUTAGE_SYSTEM_CODES = new Set([
+  // Our own word for a pool that had none free in time.
+  "database_busy",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",

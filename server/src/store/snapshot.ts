@@ -18,12 +18,14 @@ import type {
   Snapshot,
   WorkflowView,
 } from "#core/snapshot.ts";
+import { daysMoney, estimatesOf } from "#core/supplies.ts";
 import { targetViews } from "#core/targets.ts";
 import type { Queryable, Row } from "./database.ts";
 import { type RunningTick, readHealth } from "./health.ts";
 import { readSchedules } from "./schedules.ts";
 import type { Bite, Taken } from "./set-aside.ts";
-import { adaptationOf, readSpending } from "./spending.ts";
+import { adaptationOf } from "./spending.ts";
+import { readSupplies } from "./supplies.ts";
 import { occupiedBy, readOccupied, readTargets } from "./targets.ts";
 
 /** What a cycle takes on unless one has failed. */
@@ -84,7 +86,6 @@ export async function readSnapshot(
     occupiedRows,
     targets,
     dueTasks,
-    spending,
   ] = await Promise.all([
     lockDueRuns(tx, nowMs),
     readFacts(tx, bite.facts),
@@ -94,7 +95,6 @@ export async function readSnapshot(
     readOccupied(tx),
     readTargets(tx),
     readDueTasks(tx, nowMs, bite.tasks),
-    tick ? readSpending(tx, nowMs) : null,
   ]);
   const dueRunIds = bite === FULL_BITE ? lockedRunIds : lockedRunIds.slice(0, bite.runs);
   taken?.runs.push(...dueRunIds);
@@ -104,11 +104,12 @@ export async function readSnapshot(
   const runIds = new Set(dueRunIds);
   for (const fact of facts) if ("executionId" in fact) runIds.add(fact.executionId);
   for (const task of namedTasks) if (task.executionId) runIds.add(task.executionId);
-  const [runs, liveChildren, schedules, health] = await Promise.all([
+  const [runs, liveChildren, schedules, health, supplies] = await Promise.all([
     readRuns(tx, [...runIds]),
     readLiveChildren(tx, [...runIds]),
     readSchedules(tx, workflows, nowMs),
     readHealth(tx, { nowMs, policy, tick }),
+    readSupplies(tx, { policy, workflows, endingRuns: runsThatReport(facts) }),
   ]);
   const { total } = policy.concurrency;
   const occupied = occupiedBy(occupiedRows);
@@ -132,9 +133,14 @@ export async function readSnapshot(
     liveChildren,
     schedules,
     adaptation: locked.adaptation,
-    spending,
+    spending: tick ? { spentTodayMicros: daysMoney(supplies)?.usedMicros ?? 0 } : null,
+    supplies,
     ...health,
   };
+}
+
+function runsThatReport(facts: readonly Fact[]): string[] {
+  return facts.flatMap((fact) => (fact.kind === "callback" ? [fact.executionId] : []));
 }
 
 /**
@@ -290,6 +296,8 @@ function workflowOf(row: Row): WorkflowView {
     batchMax: settings.batch?.max ?? 10,
     timeoutMs: (settings.timeout_seconds ?? 300) * 1000,
     weight: settings.weight ?? 1,
+    critical: settings.critical ?? false,
+    estimates: estimatesOf(settings),
     secondsPerTask: settings.estimates?.seconds_per_task ?? null,
     next: settings.next ?? [],
     schedule: settings.schedule ? scheduleRule(settings.schedule) : null,

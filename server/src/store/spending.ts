@@ -1,18 +1,8 @@
-/** Owns what the day has cost, and how far work gives way to it: reads both, keeps the decision. Decides nothing. */
+/** Owns how far work gives way to what the day has cost: reads it, keeps the decision. Decides nothing. */
 import { NO_ADAPTATION } from "#core/adapt.ts";
 import type { Adapt } from "#core/decision.ts";
-import type { Adaptation, Spending } from "#core/snapshot.ts";
+import type { Adaptation } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
-
-/** What the executions that were created on this UTC day have cost so far; one range of one index. */
-export async function readSpending(tx: Queryable, nowMs: number): Promise<Spending> {
-  const { rows } = await tx.query(
-    `select coalesce(sum(cost_micros), 0)::bigint as spent from workflow_orchestration
-      where cost_micros > 0 and created_at >= date_trunc('day', $1::timestamptz, 'UTC')`,
-    [new Date(nowMs)],
-  );
-  return { spentTodayMicros: rows[0]?.spent };
-}
 
 /** Of the orchestrator's row. */
 export function adaptationOf(row: Row): Adaptation {

@@ -25,7 +25,13 @@ test("spending ahead of the day's pace shrinks batches and stretches intervals, 
     startMs,
     policy: { budget: { daily_usd: 100 }, adapt: { step: 0.25 } },
     env: { TICK_INTERVAL: "10s" },
-    workflows: { writer: { schedule: { every_seconds: 3600 }, max_concurrent: 1 } },
+    workflows: {
+      writer: {
+        schedule: { every_seconds: 3600 },
+        max_concurrent: 1,
+        estimates: { cost_usd_per_task: 0.01 },
+      },
+    },
   });
   assert.deepEqual(await adapted(house), {
     ...{ slowness: 0, batch_max: 10, every_seconds: 3600, per_slot: null, since: null },
@@ -59,6 +65,12 @@ test("spending ahead of the day's pace shrinks batches and stretches intervals, 
       [0.5, 0.75],
       [0.75, 1],
     ],
+  );
+  const logged = house.logged.filter(({ message }) => message === "adapt").map(({ details }) => details);
+  assert.deepEqual(logged.length, 4, "each move is in the log");
+  assert.match(
+    JSON.stringify(logged[0]),
+    /"from":0,"to":0.25,"reason":"spending is 35 % of the budget ahead/,
   );
   house.workflow("writer").always({ status: 202, body: { accepted: true } });
   await house.enqueue(...Array.from({ length: 12 }, () => ({})));

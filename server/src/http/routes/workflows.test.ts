@@ -61,6 +61,7 @@ function fakeTable(rows: Map<string, Row>): Database {
     transaction: (work) => work({ query }),
     plain: { query },
     connections,
+    resize() {},
     close: async () => {},
   };
 }
