@@ -3,6 +3,7 @@ import { createHmac, type KeyObject } from "node:crypto";
 import { CONTENT_PIPELINE, contentPipeline } from "@master-orchestrator/content-pipeline";
 import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
 import { INTELLIGENCE_ENGINE, intelligenceEngine } from "@master-orchestrator/intelligence-engine";
+import { REVENUE_OPTIMIZER, revenueOptimizer } from "@master-orchestrator/revenue-optimizer";
 import type { Workflow, WorkflowOptions } from "@master-orchestrator/sdk";
 import type { Config } from "#config.ts";
 import type { Clock } from "#engine/clock.ts";
@@ -11,14 +12,15 @@ import type { Log } from "#log.ts";
 import { contentLibrary } from "#store/content.ts";
 import type { Database } from "#store/database.ts";
 import { intelligenceLibrary } from "#store/intelligence.ts";
+import { revenueLibrary } from "#store/revenue.ts";
 import { type StoredSettings, seedBuiltIn } from "#store/workflows.ts";
 
 /** The old clocks, as settings: what each built-in workflow is given when it is registered for the first time. */
 export const DEFAULT_SCHEDULES = {
   content_pipeline: { every_seconds: 900, source: "topics", per_slot: DEFAULT_PER_SLOT },
   seo_monitor: { every_seconds: 2 * 3600 },
-  revenue_optimizer: { every_seconds: 4 * 3600 },
   intelligence_engine: { every_seconds: 6 * 3600, source: "stale_days", per_slot: 1 },
+  revenue_optimizer: { every_seconds: 4 * 3600, source: "events", per_slot: 1 },
 } as const satisfies Record<string, Schedule>;
 
 export interface BuiltIn {
@@ -109,6 +111,15 @@ function plans({ db, config }: Parts): Plan[] {
         estimates: { seconds_per_task: 30, cost_usd_per_task: 0.01 },
       },
       build: (sdk) => intelligenceEngine({ library: intelligenceLibrary(db), providers, publicUrl, sdk }),
+    },
+    {
+      type: REVENUE_OPTIMIZER,
+      settings: {
+        ...{ ...DEFAULT_SETTINGS, max_concurrent: 1, schedule: DEFAULT_SCHEDULES.revenue_optimizer },
+        // It calls no model.
+        estimates: { gemini_calls_per_task: 0, cost_usd_per_task: 0 },
+      },
+      build: (sdk) => revenueOptimizer({ library: revenueLibrary(db), sdk }),
     },
   ];
 }

@@ -46,6 +46,11 @@ const SOURCES: Readonly<Record<WorkSource, { name: string; waiting: string; noth
     waiting: "looks at days that have changed or are over",
     nothing: "no day has changed or is over since the last look",
   },
+  events: {
+    name: "events",
+    waiting: "looks at new events and running experiments",
+    nothing: "no new events since the last run, and no experiment runs",
+  },
 };
 
 type Decided = ScheduleSlot | Enqueue | TakeWork;
@@ -247,7 +252,7 @@ function taskOfSlot(workflowType: string, rule: ScheduleRule, slot: string): Enq
   };
 }
 
-function taskOfWork(workflowType: string, source: string, work: WaitingWork, reason: string): Enqueue {
+function taskOfWork(workflowType: string, source: WorkSource, work: WaitingWork, reason: string): Enqueue {
   const { workId, contentType, priority, payload } = work;
   const idempotencyKey = `${source}:${workId}`;
   return {

@@ -308,6 +308,14 @@ export async function articleBySlug(db: Queryable, slug: string): Promise<Articl
     : null;
 }
 
+/** Null: there is no such article. */
+export async function contentTypeOf(db: Queryable, articleId: string): Promise<string | null> {
+  const { rows } = await db.query("select content_type from content.articles where article_id = $1", [
+    articleId,
+  ]);
+  return rows[0]?.content_type ?? null;
+}
+
 /** Other articles that speak of the same entities: those that share most first, then the newest. */
 export async function relatedArticles(
   db: Queryable,

@@ -5,6 +5,7 @@ import { scheduleRule, slotAt } from "#core/schedule.ts";
 import type { ScheduleRule, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
 import { staleWork } from "./reader-days.ts";
+import { hasRevenueWork } from "./funnel.ts";
 import { lockWaitingTopics } from "./topics.ts";
 
 /** Where every schedule stands; what its tasks and its source hold only where a slot is to be decided. */
@@ -20,7 +21,7 @@ export async function readSchedules(
     const rule = workflows[type]?.schedule;
     return rule && slotAt(nowMs, rule.everyMs) > lastSlotMs ? [{ type: type as string, rule }] : [];
   });
-  const [past, waiting] = await Promise.all([readPast(tx, due), readWaiting(tx, due)]);
+  const [past, waiting] = await Promise.all([readPast(tx, due), readWaiting(tx, due, nowMs)]);
   return rows.map(({ workflow_type: type, every_ms, last_slot, last_run_at }) => ({
     workflowType: type,
     everyMs: every_ms,
@@ -52,17 +53,34 @@ async function readPast(tx: Queryable, due: readonly DueSchedule[]): Promise<Map
 }
 
 /** What the sources of these schedules hold ready, as far as one slot could take it. */
-const READ_SOURCE: Record<WorkSource, (tx: Queryable, most: number) => Promise<WaitingWork[]>> = {
+const READ_SOURCE: Record<
+  WorkSource,
+  (tx: Queryable, most: number, slot: WaitingWork) => Promise<WaitingWork[]>
+> = {
   topics: lockWaitingTopics,
   stale_days: staleWork,
+  events: async (tx, _most, slot) => ((await hasRevenueWork(tx)) ? [slot] : []),
 };
 
-async function readWaiting(tx: Queryable, due: readonly DueSchedule[]): Promise<Map<string, WaitingWork[]>> {
+async function readWaiting(
+  tx: Queryable,
+  due: readonly DueSchedule[],
+  nowMs: number,
+): Promise<Map<string, WaitingWork[]>> {
   const found = new Map<string, WaitingWork[]>();
   for (const { type, rule } of due) {
-    if (rule.source !== null) found.set(type, await READ_SOURCE[rule.source](tx, rule.perSlot));
+    if (rule.source === null) continue;
+    const slot = slotAsWork(type, slotAt(nowMs, rule.everyMs));
+    found.set(type, await READ_SOURCE[rule.source](tx, rule.perSlot, slot));
   }
   return found;
+}
+
+/** For sources that say only whether there is anything to do: then the slot itself is the work. */
+function slotAsWork(type: string, slotMs: number): WaitingWork {
+  const slot = new Date(slotMs).toISOString();
+  const payload = { scheduled_for: slot };
+  return { workId: `${type}:${slot}`, contentType: "default", priority: 50, payload };
 }
 
 /** Keeps what was decided about slots, and forgets schedules that are gone. */
