@@ -1,6 +1,7 @@
 /** Builds and wires everything; nowhere else does. Knows no process: no environment, no signals, no exit. */
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { Problem } from "@master-orchestrator/contract";
+import { revenueDesk } from "@master-orchestrator/revenue-optimizer";
 import type { FastifyInstance } from "fastify";
 import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
@@ -33,12 +34,15 @@ import { withDocs } from "#http/routes/docs.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
 import { eventRoutes } from "#http/routes/events.ts";
 import { executionRoutes } from "#http/routes/executions.ts";
+import { experimentRoutes } from "#http/routes/experiments.ts";
+import { funnelRoutes } from "#http/routes/funnel.ts";
 import { gatewayRoutes } from "#http/routes/gateway.ts";
 import { healthRoutes } from "#http/routes/health.ts";
 import { importRoutes } from "#http/routes/imports.ts";
 import { intelligenceRoutes } from "#http/routes/intelligence.ts";
 import { lockRoutes } from "#http/routes/locks.ts";
 import { metricRoutes } from "#http/routes/metrics.ts";
+import { opportunityRoutes } from "#http/routes/opportunities.ts";
 import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
 import { overviewRoutes } from "#http/routes/overview.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
@@ -46,6 +50,7 @@ import { queueRoutes } from "#http/routes/queue.ts";
 import { recoveryRoutes } from "#http/routes/recoveries.ts";
 import { resourceRoutes } from "#http/routes/resources.ts";
 import { sessionRoutes } from "#http/routes/session.ts";
+import { strategyRoutes } from "#http/routes/strategies.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
 import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
@@ -62,6 +67,7 @@ import { migrate } from "#store/migrate.ts";
 import { ensureOrchestrator } from "#store/orchestrator.ts";
 import { type Outbox, openOutbox } from "#store/outbox.ts";
 import { openRecorder } from "#store/recorder.ts";
+import { revenueLibrary } from "#store/revenue.ts";
 import manifest from "../package.json" with { type: "json" };
 
 /** Connections of this process until it knows its share of what the policy allows to all. */
@@ -347,8 +353,19 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...articleRoutes({ db }),
     ...dashboardRoutes(),
     ...intelligenceRoutes({ db }),
+    ...revenueRoutes(db),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
+  ];
+}
+
+function revenueRoutes(db: Database): Route[] {
+  const desk = revenueDesk(revenueLibrary(db, { readWithinSeconds: 20 }));
+  return [
+    ...funnelRoutes({ db, desk }),
+    ...experimentRoutes({ db, desk }),
+    ...strategyRoutes({ db }),
+    ...opportunityRoutes({ db }),
   ];
 }
 
