@@ -8,16 +8,20 @@ import { addDeadLetters } from "./dead-letters.ts";
 import { addDoctor } from "./doctor.ts";
 import { addEnqueue } from "./enqueue.ts";
 import { addExecutions } from "./executions.ts";
+import { addExperiments } from "./experiments.ts";
 import { addExplain } from "./explain.ts";
 import { EXIT, exitCodeOf, failureLines } from "./failure.ts";
+import { addFunnel } from "./funnel.ts";
 import { addImport } from "./import.ts";
 import { addKeys } from "./keys.ts";
 import { addLocks } from "./locks.ts";
+import { addOpportunities } from "./opportunities.ts";
 import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
 import { addReports } from "./reports.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
 import { addSimulate } from "./simulate.ts";
+import { addStrategies } from "./strategies.ts";
 import { addTasks } from "./tasks.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTopics } from "./topics.ts";
@@ -29,6 +33,10 @@ const GROUPS = [
   addTasks,
   addTopics,
   addImport,
+  addFunnel,
+  addExperiments,
+  addStrategies,
+  addOpportunities,
   addExecutions,
   addExplain,
   addControl,
