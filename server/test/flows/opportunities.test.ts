@@ -158,7 +158,7 @@ test("a slot of the schedule is a run only where there are new events, or an exp
     return [schedule_state?.last_decision, schedule_state?.cause];
   };
   const nothing = ["nothing_to_do", "no new events since the last run, and no experiment runs"];
-  const work = ["run", "its slot has begun: there are new events, or experiments to judge"];
+  const work = ["run", "its slot has begun: 1 of the looks at new events and running experiments"];
   await house.advance(MINUTE);
   assert.deepEqual(await decided(), nothing);
 
