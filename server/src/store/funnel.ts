@@ -11,8 +11,14 @@ const ENGAGED_MS = 10_000;
 export type FunnelBy = "article" | "channel" | "offer" | "content_type";
 export type Attribution = "page" | "first_touch" | "last_touch";
 
+/** From the first moment until before the second. */
+export interface Window {
+  fromMs: number;
+  toMs: number;
+}
+
 export interface FunnelQuery {
-  window: { fromMs: number; toMs: number };
+  window: Window;
   by: FunnelBy;
   attribution: Attribution;
   goal: string | null;
@@ -160,7 +166,7 @@ export interface Coverage {
 const COMMITTED_WITHIN_SECONDS = 60;
 
 /** What there is in a window, and up to which import all of it is seen. */
-export async function coverage(db: Queryable, window: { fromMs: number; toMs: number }): Promise<Coverage> {
+export async function coverage(db: Queryable, window: Window): Promise<Coverage> {
   const { rows } = await db.query(
     `select (select coalesce(sum(events), 0) from content.page_events
               where at >= $1 and at < $2 and kind = any ($3)) as views,

@@ -1,12 +1,7 @@
 /** Owns where articles, offers and content types stand, and the opportunities that were found. Judges nothing. */
 import { v7 as uuidv7 } from "uuid";
 import type { Database, Queryable, Row } from "./database.ts";
-import { PAYMENTS, type Payments, paymentsOf, VIEW_KINDS } from "./funnel.ts";
-
-interface Window {
-  fromMs: number;
-  toMs: number;
-}
+import { PAYMENTS, type Payments, paymentsOf, VIEW_KINDS, type Window } from "./funnel.ts";
 
 const between = ({ fromMs, toMs }: Window) => [new Date(fromMs), new Date(toMs), VIEW_KINDS];
 

@@ -2,7 +2,7 @@
 import { Problem } from "@master-orchestrator/contract";
 import type { Database, Queryable } from "./database.ts";
 import { armsOf, decideExperiment, experimentById, noteResult, runningExperiments } from "./experiments.ts";
-import { countFunnel, coverage, type FunnelQuery } from "./funnel.ts";
+import { countFunnel, coverage, type FunnelQuery, type Window } from "./funnel.ts";
 import {
   articleStandings,
   type NewOpportunity,
@@ -11,11 +11,6 @@ import {
   typeStandings,
 } from "./opportunities.ts";
 import { beforeAndAfter, noteEffect, rollBack, type StrategyRow, watchedStrategies } from "./strategies.ts";
-
-interface Window {
-  fromMs: number;
-  toMs: number;
-}
 
 /** Reads over many events may take longer than others, but not for ever. Throws `unavailable` when they would. */
 function readerOf(db: Database, withinSeconds: number) {

@@ -206,6 +206,13 @@ test("contradictory, unclear and impossible experiments are refused, by name", a
   await refused(house, "GET", "/experiments/unknown", undefined, 404);
 });
 
+test("of two contradictory experiments that start at the same moment one is refused", async (t) => {
+  const house = await openTestHouse(t);
+  const start = (key: string) => house.api("POST", "/content/experiments", experiment({ key }));
+  const answers = await Promise.all(["a", "b", "c", "d"].map(start));
+  assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409, 409, 409]);
+});
+
 test("a unit that is shown two variants is counted nowhere; exposures may come again and out of order", async (t) => {
   const house = await openTestHouse(t);
   await call(house, ExperimentNow.partial(), "POST", "/experiments", experiment(), 201);

@@ -53,45 +53,13 @@ async function analyse(request: Request, context: TaskContext, library: Library)
   });
   // Its statistics take a fifth of a second to load: not at the start of every process.
   const analyses = await import("./analyses.ts");
-  const failures: string[] = [];
-  const skipped: RevenueResult["skipped"] = [];
   const wanted = (part: Analysis) => request.analysis === undefined || request.analysis === part;
-  /** One part that fails is no reason to leave out the others; the attempt fails at its end, and goes on there. */
-  const attempt = async <T>(part: string, work: () => Promise<T>): Promise<T | null> => {
-    context.signal.throwIfAborted();
-    try {
-      return await context.step(part, work);
-    } catch (error) {
-      context.signal.throwIfAborted();
-      failures.push(`${part}: ${error instanceof Error ? error.message : String(error)}`);
-      return null;
-    }
-  };
-
-  let experiments: ExperimentOutcome[] | null = null;
-  let strategies: StrategyOutcome[] | null = null;
-  if (wanted("experiments")) {
-    context.progress(0.1, "judging experiments");
-    // Kept: what one attempt has ended the next one still reports.
-    const running = await context.step("running", () => library.runningExperiments());
-    experiments = [];
-    for (const experiment of running) {
-      const outcome = await attempt(`experiment:${experiment.experimentId}`, () =>
-        analyses.judgeExperiment(library, experiment),
-      );
-      if (outcome) experiments.push(outcome);
-    }
-    if (running.length === 0) skipped.push({ part: "experiments", reason: "no experiment is running" });
-    context.progress(0.4, "measuring strategies");
-    strategies = [];
-    for (const strategy of await context.step("watched", () => library.watchedStrategies())) {
-      const outcome = await attempt(`strategy:${strategy.version}`, () =>
-        analyses.judgeStrategy(library, strategy),
-      );
-      if (outcome) strategies.push(outcome);
-    }
+  const skipped: RevenueResult["skipped"] = [];
+  const { attempt, failures } = attemptsOf(context);
+  const judged = wanted("experiments") ? await judgeAll(context, library, attempt) : null;
+  if (judged?.experiments.length === 0 && failures.length === 0) {
+    skipped.push({ part: "experiments", reason: "no experiment is running" });
   }
-
   const empty = analyses.emptiness(coverage);
   const onData = async <T>(part: Analysis, at: number, work: () => Promise<T>): Promise<T | null> => {
     if (!wanted(part)) return null;
@@ -106,18 +74,64 @@ async function analyse(request: Request, context: TaskContext, library: Library)
   const opportunities = await onData("opportunities", 0.75, () =>
     analyses.keepOpportunities(library, window, context.taskId),
   );
-
   if (failures.length > 0) throw new Error(failures.join("; "));
-  const result: RevenueResult = {
-    from: new Date(window.fromMs).toISOString(),
-    to: new Date(window.toMs).toISOString(),
-    ...{ experiments, strategies, funnel, opportunities, skipped },
-  };
   await context.step("finish", async () => {
-    const { seenThroughMs } = coverage;
     const summary = { analysis: request.analysis ?? "all", skipped };
+    const { seenThroughMs } = coverage;
     await library.finishRun({ taskId: context.taskId, window, seenThroughMs, summary });
     return true;
   });
-  return result;
+  return {
+    from: new Date(window.fromMs).toISOString(),
+    to: new Date(window.toMs).toISOString(),
+    experiments: judged?.experiments ?? null,
+    strategies: judged?.strategies ?? null,
+    ...{ funnel, opportunities, skipped },
+  };
+}
+
+type Attempt = <T>(part: string, work: () => Promise<T>) => Promise<T | null>;
+
+/** One part that fails is no reason to leave out the others; the attempt fails at its end, and goes on there. */
+function attemptsOf(context: TaskContext): { attempt: Attempt; failures: string[] } {
+  const failures: string[] = [];
+  return {
+    failures,
+    async attempt(part, work) {
+      context.signal.throwIfAborted();
+      try {
+        return await context.step(part, work);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        failures.push(`${part}: ${error instanceof Error ? error.message : String(error)}`);
+        return null;
+      }
+    },
+  };
+}
+
+/** Every experiment that runs, then every roll-out that is watched: one that is rolled out now is among them. */
+async function judgeAll(
+  context: TaskContext,
+  library: Library,
+  attempt: Attempt,
+): Promise<{ experiments: ExperimentOutcome[]; strategies: StrategyOutcome[] }> {
+  const analyses = await import("./analyses.ts");
+  context.progress(0.1, "judging experiments");
+  // The lists are kept: what one attempt has ended the next one still reports.
+  const experiments: (ExperimentOutcome | null)[] = [];
+  for (const experiment of await context.step("running", () => library.runningExperiments())) {
+    const judge = () => analyses.judgeExperiment(library, experiment);
+    experiments.push(await attempt(`experiment:${experiment.experimentId}`, judge));
+  }
+  context.progress(0.4, "measuring strategies");
+  const strategies: (StrategyOutcome | null)[] = [];
+  for (const strategy of await context.step("watched", () => library.watchedStrategies())) {
+    const judge = () => analyses.judgeStrategy(library, strategy);
+    strategies.push(await attempt(`strategy:${strategy.version}`, judge));
+  }
+  return {
+    experiments: experiments.filter((each) => each !== null),
+    strategies: strategies.filter((each) => each !== null),
+  };
 }

@@ -26,10 +26,9 @@ export function decide(experiment: Experiment, result: ExperimentResult): Decisi
   const over = result.days >= experiment.maxDays;
   const ratio = result.sample_ratio;
   const verdicts = result.variants.slice(1).map((each) => ({ each, ...judge(experiment, result, each) }));
-  // Harm counts even where variants were not given out as meant: it is safer to stop.
-  if (verdicts.every(({ verdict }) => verdict === "harm")) {
-    return { outcome: "harm", variant: control, reason: reasonsOf(verdicts) };
-  }
+  // Harm counts even where variants were not given out as meant, and of one variant alone: it is safer to stop.
+  const harmful = verdicts.filter(({ verdict }) => verdict === "harm");
+  if (harmful.length > 0) return { outcome: "harm", variant: control, reason: reasonsOf(harmful) };
   if (ratio && !ratio.ok) {
     const reason = `sample-ratio mismatch (chi-square ${number(ratio.chi_square)}, p ${number(ratio.p)}): nothing can be concluded`;
     return over ? { outcome: "invalid", variant: control, reason } : null;
@@ -39,10 +38,8 @@ export function decide(experiment: Experiment, result: ExperimentResult): Decisi
     .toSorted((a, b) => (b.each.chance_best ?? 0) - (a.each.chance_best ?? 0))[0];
   if (winner) return { outcome: "win", variant: winner.each.key, reason: winner.reason };
   if (verdicts.every(({ verdict }) => verdict !== "open")) {
-    const worst = (["harm", "futile", "lose"] as const).find((kind) =>
-      verdicts.some(({ verdict }) => verdict === kind),
-    );
-    return { outcome: worst ?? "futile", variant: control, reason: reasonsOf(verdicts) };
+    const outcome = verdicts.some(({ verdict }) => verdict === "futile") ? "futile" : "lose";
+    return { outcome, variant: control, reason: reasonsOf(verdicts) };
   }
   if (!over) return null;
   const reason = `${experiment.maxDays} days are over without a decision: ${reasonsOf(verdicts)}`;

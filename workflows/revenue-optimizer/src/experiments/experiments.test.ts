@@ -217,6 +217,12 @@ describe("stop rules", () => {
     const { decision } = judged(anExperiment({ guardrails }), arms);
     assert.equal(decision?.outcome, "harm");
     assert.match(decision!.reason, /unsubscribe/);
+    const three = anExperiment({
+      guardrails,
+      variants: ["control", "b", "c"].map((key) => ({ key, weight: 1, change: {} })),
+    });
+    const one = judged(three, [...arms, anArm("c", 605, 30, { harmed: [3] })]).decision;
+    assert.deepEqual([one?.outcome, one?.variant], ["harm", "control"], "one harmful variant ends it");
     const fewer = [{ goal: "unsubscribe", harm: "fewer" as const }];
     assert.equal(judged(anExperiment({ guardrails: fewer }), arms).decision, null);
   });
