@@ -4,8 +4,8 @@ import type { ForgetSchedule, ScheduleSlot } from "#core/decision.ts";
 import { scheduleRule, slotAt } from "#core/schedule.ts";
 import type { ScheduleRule, ScheduleState, WaitingWork, WorkflowView } from "#core/snapshot.ts";
 import type { Queryable, Row } from "./database.ts";
-import { staleWork } from "./reader-days.ts";
 import { hasRevenueWork } from "./funnel.ts";
+import { staleWork } from "./reader-days.ts";
 import { lockWaitingTopics } from "./topics.ts";
 
 /** Where every schedule stands; what its tasks and its source hold only where a slot is to be decided. */
