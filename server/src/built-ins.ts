@@ -1,16 +1,12 @@
 /** The sub-workflows that run in this very process: dispatched by signed webhooks, like any other. */
 import { createHmac, type KeyObject } from "node:crypto";
-import { CONTENT_PIPELINE, contentPipeline } from "@master-orchestrator/content-pipeline";
 import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
 import { INTELLIGENCE_ENGINE, intelligenceEngine } from "@master-orchestrator/intelligence-engine";
 import { REVENUE_OPTIMIZER, revenueOptimizer } from "@master-orchestrator/revenue-optimizer";
 import type { Workflow, WorkflowOptions } from "@master-orchestrator/sdk";
-import type { Config } from "#config.ts";
+import { type ContentParts, contentWorkflows } from "#built-in-content.ts";
 import type { Clock } from "#engine/clock.ts";
 import type { BuiltInTarget } from "#engine/dispatcher.ts";
-import type { Log } from "#log.ts";
-import { contentLibrary } from "#store/content.ts";
-import type { Database } from "#store/database.ts";
 import { intelligenceLibrary } from "#store/intelligence.ts";
 import { revenueLibrary } from "#store/revenue.ts";
 import { type StoredSettings, seedBuiltIn } from "#store/workflows.ts";
@@ -29,12 +25,8 @@ export interface BuiltIn {
   signingSecret: string;
 }
 
-interface Parts {
-  db: Database;
-  config: Config;
-  clock: Clock;
+interface Parts extends ContentParts {
   tokenSecret: KeyObject;
-  log: Log;
 }
 
 /** What it takes to serve one: the settings are those of its first registration, which operators may change. */
@@ -49,7 +41,7 @@ export async function openBuiltIns(parts: Parts): Promise<BuiltIn[]> {
   const { db, tokenSecret, log } = parts;
   const clock = clockOf(parts.clock);
   const opened: BuiltIn[] = [];
-  for (const { type, settings, build } of plans(parts)) {
+  for (const { type, settings, build } of await plans(parts)) {
     await seedBuiltIn(db, type, settings);
     const signingSecret = secretOf(tokenSecret, type);
     const workflow = build({
@@ -92,15 +84,20 @@ const DEFAULT_SETTINGS = {
   critical: false,
 } as const satisfies StoredSettings;
 
-function plans({ db, config }: Parts): Plan[] {
+async function plans(parts: Parts): Promise<Plan[]> {
+  const { pipeline, publisher } = await contentWorkflows(parts);
+  const { type, build, estimates } = pipeline;
+  const { db, config } = parts;
   const providers = { gemini: config.gemini.apiKey !== null, openai: config.openai.apiKey !== null };
   const publicUrl = config.publicUrlIsDefault ? undefined : config.publicUrl;
+  const schedule = DEFAULT_SCHEDULES.content_pipeline;
   return [
     {
-      type: CONTENT_PIPELINE,
-      settings: { ...DEFAULT_SETTINGS, critical: true, schedule: DEFAULT_SCHEDULES.content_pipeline },
-      build: (sdk) => contentPipeline({ library: contentLibrary(db), providers, publicUrl, sdk }),
+      type,
+      settings: { ...DEFAULT_SETTINGS, critical: true, schedule, ...(estimates ? { estimates } : {}) },
+      build,
     },
+    { ...publisher, settings: { ...DEFAULT_SETTINGS, critical: true } },
     {
       type: INTELLIGENCE_ENGINE,
       settings: {

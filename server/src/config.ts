@@ -7,6 +7,8 @@ export interface Config {
   /** Null: the embedded PostgreSQL under `dataDir`. */
   databaseUrl: string | null;
   dataDir: string;
+  /** Below which Markdown files of articles go; null: `articles` in `dataDir`. */
+  articlesDir: string | null;
   host: string;
   /** 0 lets the system choose one. */
   port: number;
@@ -41,6 +43,7 @@ export interface ProviderConfig {
 const SETTINGS = [
   "DATABASE_URL",
   "DATA_DIR",
+  "ARTICLES_DIR",
   "HOST",
   "PORT",
   "PUBLIC_URL",
@@ -82,6 +85,7 @@ export function loadConfig(env: Environment): Config {
   return {
     databaseUrl: readUrl(env, "DATABASE_URL", ["postgres", "postgresql"], true),
     dataDir: get(env, "DATA_DIR") ?? "./data",
+    articlesDir: get(env, "ARTICLES_DIR"),
     host,
     port,
     publicUrl: publicUrl ?? defaultPublicUrl(host, port),

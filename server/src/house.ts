@@ -1,8 +1,10 @@
 /** Builds and wires everything; nowhere else does. Knows no process: no environment, no signals, no exit. */
 import { createSecretKey, type KeyObject } from "node:crypto";
+import { CONTENT_PUBLISHER } from "@master-orchestrator/content-pipeline";
 import { Problem } from "@master-orchestrator/contract";
 import { revenueDesk } from "@master-orchestrator/revenue-optimizer";
 import type { FastifyInstance } from "fastify";
+import { publisherTrial } from "#built-in-content.ts";
 import { type BuiltIn, builtInTargets, openBuiltIns } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
 import { decisionRecord, recoveryRecord } from "#core/record.ts";
@@ -33,6 +35,7 @@ import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
 import { eventRoutes } from "#http/routes/events.ts";
+import { entityRoutes } from "#http/routes/entities.ts";
 import { executionRoutes } from "#http/routes/executions.ts";
 import { experimentRoutes } from "#http/routes/experiments.ts";
 import { funnelRoutes } from "#http/routes/funnel.ts";
@@ -46,11 +49,13 @@ import { opportunityRoutes } from "#http/routes/opportunities.ts";
 import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
 import { overviewRoutes } from "#http/routes/overview.ts";
 import { policyRoutes } from "#http/routes/policy.ts";
+import { publisherRoutes } from "#http/routes/publishers.ts";
 import { queueRoutes } from "#http/routes/queue.ts";
 import { recoveryRoutes } from "#http/routes/recoveries.ts";
 import { resourceRoutes } from "#http/routes/resources.ts";
 import { sessionRoutes } from "#http/routes/session.ts";
 import { strategyRoutes } from "#http/routes/strategies.ts";
+import { reviewRoutes } from "#http/routes/reviews.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
 import { topicRoutes } from "#http/routes/topics.ts";
 import { builtInRoute } from "#http/routes/webhooks.ts";
@@ -198,7 +203,7 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
     const secure = config.publicUrl.startsWith("https:");
     const sessions = createSessions({ secret: tokenSecret, keys: authenticator, nowMs: clock.nowMs, secure });
     const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
-    const builtIns = await openBuiltIns({ db, config, clock, tokenSecret, log });
+    const builtIns = await openBuiltIns({ db, config, tokenSecret, log, outbound, clock });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
     const governor = createGovernor({ db, clock, log });
     const lockLine = createLockLine({ db, clock });
@@ -354,6 +359,9 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...dashboardRoutes(),
     ...intelligenceRoutes({ db }),
     ...revenueRoutes(db),
+    ...reviewRoutes({ db, publisherWorkflow: CONTENT_PUBLISHER, wake }),
+    ...entityRoutes({ db }),
+    ...publisherRoutes({ db, outbound, tryOut: publisherTrial({ config, outbound, clock }) }),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
   ];

@@ -38,6 +38,7 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   simulate: ["contract", "core"],
   cli: ["contract", "simulate"],
   "built-ins": EVERYTHING,
+  "built-in-content": EVERYTHING,
   "first-start": EVERYTHING,
   house: EVERYTHING,
   main: EVERYTHING,

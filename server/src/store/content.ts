@@ -1,13 +1,7 @@
-/** Owns what the content pipeline publishes: articles, entities and their aliases. Renders and decides nothing. */
+/** Owns the published articles: one a task, one slug an article. Renders and decides nothing. */
 import { Problem } from "@master-orchestrator/contract";
 import type { Queryable, Row } from "./database.ts";
-
-export interface EntityRow {
-  entityId: string;
-  name: string;
-  /** Normalised, its own name included. */
-  aliases: string[];
-}
+import { linkUnresolved } from "./unresolved.ts";
 
 export interface ArticleToPublish {
   taskId: string;
@@ -25,10 +19,29 @@ export interface ArticleToPublish {
   generator: string;
   quality: { score: number };
   words: number;
-  sources: { title: string; url: string | null; read: boolean }[];
+  sources: ArticleSource[];
   jsonLd: Record<string, unknown>;
   /** In order of prominence. */
   entityIds: string[];
+  /** Normalised names that wait for a person. */
+  unresolved: string[];
+  fingerprint: { signature: number[]; bands: number[] } | null;
+}
+
+export interface ArticleSource {
+  title: string;
+  url: string | null;
+  read: boolean;
+  note: string | null;
+}
+
+/** Where an article is. Instants are epoch milliseconds. */
+export interface PlacedArticle {
+  articleId: string;
+  slug: string;
+  created: boolean;
+  publishedAt: number;
+  updatedAt: number;
 }
 
 /** An article as lists show it. Instants are epoch milliseconds. */
@@ -55,85 +68,12 @@ export interface Article extends ArticleSummary {
   html: string;
   markdown: string;
   quality: Record<string, unknown>;
-  sources: { title: string; url: string | null; read: boolean }[];
+  sources: ArticleSource[];
+  /** Where readers are to find it, if that is not our own page. */
+  canonicalUrl: string | null;
   jsonLd: Record<string, unknown>;
   /** Names, the most prominent first. */
   entities: string[];
-}
-
-const MAX_LIKE = 500;
-
-/** At most 500 entities with an alias that shares a key with `keys`; those sharing most come first. */
-export async function entitiesLike(db: Queryable, keys: string[]): Promise<EntityRow[]> {
-  if (keys.length === 0) return [];
-  const { rows } = await db.query(
-    `with hits as (
-       select a.entity_id,
-              max((select count(*) from unnest(a.match_keys) k where k = any ($1::text[]))) as shared
-       from content.entity_aliases a
-       where a.match_keys && $1::text[]
-       group by a.entity_id
-       order by shared desc, a.entity_id
-       limit ${MAX_LIKE})
-     select e.entity_id, e.name, array_agg(a.alias order by a.created_at, a.alias) as aliases
-     from hits
-     join content.entities e using (entity_id)
-     join content.entity_aliases a using (entity_id)
-     group by e.entity_id, e.name, hits.shared
-     order by hits.shared desc, e.entity_id`,
-    [keys],
-  );
-  return rows.map((row) => ({ entityId: row.entity_id, name: row.name, aliases: row.aliases }));
-}
-
-/**
- * Adds an entity under its normalised name. When that alias is taken, also by a run that commits at
- * this very moment, its owner is returned and nothing is added.
- */
-export async function addEntity(
-  db: Queryable,
-  entity: { name: string; alias: string; keys: string[] },
-): Promise<{ entityId: string; name: string; created: boolean }> {
-  // The alias comes first: only who gets it adds the entity, so a lost race leaves no row behind. The
-  // foreign key is checked at the end of the statement, when both are there.
-  const { rows } = await db.query(
-    `with alias as (
-       insert into content.entity_aliases (alias, entity_id, match_keys)
-       values ($2, gen_random_uuid(), $3::text[])
-       on conflict (alias) do nothing
-       returning entity_id)
-     insert into content.entities (entity_id, name)
-     select entity_id, $1 from alias
-     returning entity_id`,
-    [entity.name, entity.alias, entity.keys],
-  );
-  return rows[0]
-    ? { entityId: rows[0].entity_id, name: entity.name, created: true }
-    : { ...(await ownerOf(db, entity.alias)), created: false };
-}
-
-/** Adds an alias to an entity. When it is taken, its owner stays and is returned. */
-export async function addAlias(
-  db: Queryable,
-  alias: { entityId: string; alias: string; keys: string[] },
-): Promise<{ entityId: string; name: string }> {
-  await db.query(
-    `insert into content.entity_aliases (alias, entity_id, match_keys) values ($1, $2, $3::text[])
-     on conflict (alias) do nothing`,
-    [alias.alias, alias.entityId, alias.keys],
-  );
-  return await ownerOf(db, alias.alias);
-}
-
-async function ownerOf(db: Queryable, alias: string): Promise<{ entityId: string; name: string }> {
-  const { rows } = await db.query(
-    `select e.entity_id, e.name from content.entity_aliases a join content.entities e using (entity_id)
-     where a.alias = $1`,
-    [alias],
-  );
-  const row = rows[0];
-  if (!row) throw new Error(`the alias ${JSON.stringify(alias)} was removed while it was being resolved`);
-  return { entityId: row.entity_id, name: row.name };
 }
 
 const PUBLISH_TRIES = 100;
@@ -142,10 +82,14 @@ const PUBLISH_TRIES = 100;
  * Publishes a task's article. The same task again brings its one article up to date, and keeps its
  * slug and its date of publication; a slug that another task's article has gets `-2`, `-3`, …
  */
-export async function publishArticle(
-  db: Queryable,
-  article: ArticleToPublish,
-): Promise<{ articleId: string; slug: string; created: boolean }> {
+export async function publishArticle(db: Queryable, article: ArticleToPublish): Promise<PlacedArticle> {
+  const placed = await placeArticle(db, article);
+  await keepFingerprint(db, placed.articleId, article.fingerprint);
+  await linkUnresolved(db, placed.articleId, article.unresolved, article.entityIds.length);
+  return placed;
+}
+
+async function placeArticle(db: Queryable, article: ArticleToPublish): Promise<PlacedArticle> {
   for (let tries = 0; tries < PUBLISH_TRIES; tries++) {
     const known = await updateArticle(db, article);
     if (known) return { ...known, created: false };
@@ -157,7 +101,9 @@ export async function publishArticle(
   throw new Error(`no free slug for ${JSON.stringify(article.slug)} in ${PUBLISH_TRIES} tries`);
 }
 
-type Placed = { articleId: string; slug: string };
+type Placed = Omit<PlacedArticle, "created">;
+
+const PLACED = "article_id, slug, published_at, updated_at";
 
 /** $1 is the task; the columns that publishing again replaces follow, in this order. */
 const COLUMNS = `execution_id, title, summary, html, markdown, language, author, content_type, keywords, generator,
@@ -186,12 +132,17 @@ function valuesOf(article: ArticleToPublish): unknown[] {
   ];
 }
 
-/** $16 is the list of entities; one that is not there any more is left out. */
-const LINKED = `linked as (
+/** $16 is the list of entities: of one that was merged, the one that it is now; one that is not there any more is left out. */
+const NAMED = `named as (
+       select coalesce(m.into_entity_id, given.entity_id) as entity_id, given.position
+       from unnest($16::uuid[]) with ordinality as given (entity_id, position)
+       left join content.entity_merges m on m.entity_id = given.entity_id)`;
+const LINKED = `${NAMED},
+     linked as (
        insert into content.article_entities (article_id, entity_id, position)
        select article.article_id, e.entity_id, min(named.position) - 1
        from article
-       cross join unnest($16::uuid[]) with ordinality as named (entity_id, position)
+       cross join named
        join content.entities e on e.entity_id = named.entity_id
        group by article.article_id, e.entity_id
        on conflict (article_id, entity_id) do update set position = excluded.position)`;
@@ -204,12 +155,12 @@ async function updateArticle(db: Queryable, article: ArticleToPublish): Promise<
            updated_at = case when (title, summary, html) is distinct from ($3::text, $4::text, $5::text)
                              then orchestrator_now() else updated_at end
        where task_id = $1
-       returning article_id, slug),
+       returning ${PLACED}),
      ${LINKED},
      unlinked as (
        delete from content.article_entities old using article
-       where old.article_id = article.article_id and old.entity_id <> all ($16::uuid[]))
-     select article_id, slug from article`,
+       where old.article_id = article.article_id and old.entity_id not in (select entity_id from named))
+     select ${PLACED} from article`,
     valuesOf(article),
   );
   return placed(rows[0]);
@@ -221,9 +172,9 @@ async function insertArticle(db: Queryable, article: ArticleToPublish): Promise<
        insert into content.articles (task_id, slug, ${COLUMNS})
        values ($1::uuid, $17, ${VALUES})
        on conflict do nothing
-       returning article_id, slug),
+       returning ${PLACED}),
      ${LINKED}
-     select article_id, slug from article`,
+     select ${PLACED} from article`,
     [...valuesOf(article), article.slug],
   );
   return placed(rows[0]);
@@ -244,7 +195,43 @@ async function freeSlug(db: Queryable, base: string): Promise<string> {
 }
 
 function placed(row: Row | undefined): Placed | null {
-  return row ? { articleId: row.article_id, slug: row.slug } : null;
+  if (!row) return null;
+  const { article_id: articleId, slug, published_at: publishedAt, updated_at: updatedAt } = row;
+  return { articleId, slug, publishedAt, updatedAt };
+}
+
+/** What the article is compared by with later ones; without it, it is not compared. */
+async function keepFingerprint(
+  db: Queryable,
+  articleId: string,
+  fingerprint: ArticleToPublish["fingerprint"],
+): Promise<void> {
+  if (fingerprint === null) {
+    await db.query("delete from content.article_fingerprints where article_id = $1", [articleId]);
+    return;
+  }
+  await db.query(
+    `insert into content.article_fingerprints (article_id, signature, bands) values ($1, $2::int[], $3::int[])
+     on conflict (article_id) do update set signature = excluded.signature, bands = excluded.bands`,
+    [articleId, fingerprint.signature, fingerprint.bands],
+  );
+}
+
+/** Published articles that share one of `bands`, those that share most first: at most 50, and not the task's own. */
+export async function articlesLike(
+  db: Queryable,
+  bands: number[],
+  taskId: string,
+): Promise<{ slug: string; signature: number[] }[]> {
+  const { rows } = await db.query(
+    `select a.slug, f.signature
+     from content.article_fingerprints f join content.articles a using (article_id)
+     where f.bands && $1::int[] and a.task_id <> $2
+     order by (select count(*) from unnest(f.bands) b where b = any ($1::int[])) desc, a.published_at desc
+     limit 50`,
+    [bands, taskId],
+  );
+  return rows.map(({ slug, signature }) => ({ slug, signature }));
 }
 
 const SUMMARY_COLUMNS = `article_id, task_id, slug, title, summary, language, author, content_type, keywords, generator,
@@ -286,7 +273,7 @@ export async function latestArticles(db: Queryable, limit: number): Promise<Arti
 /** The article at a slug, or null. */
 export async function articleBySlug(db: Queryable, slug: string): Promise<Article | null> {
   const { rows } = await db.query(
-    `select ${SUMMARY_COLUMNS}, execution_id, html, markdown, quality, sources, json_ld,
+    `select ${SUMMARY_COLUMNS}, execution_id, html, markdown, quality, sources, json_ld, canonical_url,
             array(select e.name from content.article_entities ae join content.entities e using (entity_id)
                   where ae.article_id = articles.article_id order by ae.position, e.name) as entities
      from content.articles
@@ -302,6 +289,7 @@ export async function articleBySlug(db: Queryable, slug: string): Promise<Articl
         markdown: row.markdown,
         quality: row.quality,
         sources: row.sources,
+        canonicalUrl: row.canonical_url,
         jsonLd: row.json_ld,
         entities: row.entities,
       }
@@ -373,14 +361,4 @@ function readCursor(cursor: string): { micros: string; articleId: string } {
     );
   }
   return { micros: match[1]!, articleId: match[2]! };
-}
-
-/** The library as the content pipeline asks for it, over one database. */
-export function contentLibrary(db: Queryable) {
-  return {
-    entitiesLike: (keys: string[]) => entitiesLike(db, keys),
-    addEntity: (entity: { name: string; alias: string; keys: string[] }) => addEntity(db, entity),
-    addAlias: (alias: { entityId: string; alias: string; keys: string[] }) => addAlias(db, alias),
-    publish: (article: ArticleToPublish) => publishArticle(db, article),
-  };
 }

@@ -1,11 +1,27 @@
-/** The content pipeline as the server wires it: the workflow, and the library that it asks for. Holds no code. */
+/** The content pipeline as the server wires it: the workflows, and what they ask of it. Holds no code. */
+export type { QualityScore } from "./article/quality-score.ts";
+export { DEFAULT_BAR } from "./article/rubric.ts";
 export type { Decision, EntityJudge, ResolvedEntity } from "./entities/resolve.ts";
-export type { ArticleSource, KnownEntity, Library, NewArticle, Published, QualityScore } from "./library.ts";
+export type {
+  ArticleSource,
+  KnownEntity,
+  Library,
+  Lookalike,
+  NewArticle,
+  Publication,
+  Published,
+  PublisherRow,
+} from "./library.ts";
 export {
   type ArticleResult,
   CONTENT_PIPELINE,
   type ContentPipelineParts,
   contentPipeline,
 } from "./pipeline.ts";
+export { CONTENT_PUBLISHER, type ContentPublisherParts, contentPublisher } from "./publisher-workflow.ts";
+export { OWN_SITE, type PublishingParts, tryPublisher } from "./publishing/publish.ts";
+export type { Outgoing } from "./publishing/publisher.ts";
+export type { FetchedPage, FetchPage } from "./sources/read-sources.ts";
 export { type Topic, type TopicInput, TopicSchema } from "./topic.ts";
-export { DEFAULT_MODELS, type Provider } from "./writing/model-writer.ts";
+export type { Provider } from "./writing/model.ts";
+export { castOf, DEFAULT_MODELS, OUTPUT_TOKENS, SECOND_MODELS, worstCaseUsd } from "./writing/models.ts";

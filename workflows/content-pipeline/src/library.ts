@@ -1,23 +1,5 @@
 /** Owns the seam between the pipeline and what is already published: the server implements it. Knows no SQL. */
-
-/** 0–100 each; null where it cannot be measured, and then it does not count. */
-export interface QualityScore {
-  /** The weighted mean of the parts that could be measured, 0–100, a whole number. */
-  score: number;
-  parts: {
-    /** Share of the keywords, or else of the title's and brief's words, that the article speaks of. */
-    coverage: number | null;
-    /** Share of the article's sentences that are traceable to the brief or a source. */
-    support: number;
-    /** Headings, paragraphs and sections of a readable size. */
-    structure: number;
-    /** From Flesch's reading ease; only for English. */
-    readability: number | null;
-    /** Against the length that the material allows. */
-    length: number;
-  };
-  fleschReadingEase: number | null;
-}
+import type { QualityScore } from "./article/quality-score.ts";
 
 /** An entity that the library knows, with every name it goes by. */
 export interface KnownEntity {
@@ -26,6 +8,14 @@ export interface KnownEntity {
   name: string;
   /** Every alias in normalised form, its own name included. */
   aliases: string[];
+}
+
+/** An entity that a name may mean. */
+export interface Lookalike {
+  entityId: string;
+  name: string;
+  /** 0–1, to its nearest alias. */
+  similarity: number;
 }
 
 export interface NewArticle {
@@ -49,6 +39,10 @@ export interface NewArticle {
   sources: ArticleSource[];
   jsonLd: Record<string, unknown>;
   entityIds: string[];
+  /** Normalised names that wait for a person; linked once decided. */
+  unresolved: string[];
+  /** By what it is compared with later articles; null for a text too short for that. */
+  fingerprint: { signature: number[]; bands: number[] } | null;
 }
 
 export interface ArticleSource {
@@ -56,6 +50,8 @@ export interface ArticleSource {
   url: string | null;
   /** False: only its address was given, and nothing was read. */
   read: boolean;
+  /** Why its address could not be read, if that was tried. */
+  note: string | null;
 }
 
 export interface Published {
@@ -63,6 +59,26 @@ export interface Published {
   slug: string;
   /** False: this task had published before; its article was brought up to date and kept its slug. */
   created: boolean;
+  /** Epoch milliseconds. */
+  publishedAt: number;
+  updatedAt: number;
+}
+
+/** What a publisher is, with its secret: for the pipeline's eyes only. */
+export interface PublisherRow {
+  name: string;
+  kind: "wordpress" | "webhook" | "markdown";
+  settings: Record<string, unknown>;
+  secret: string | null;
+  enabled: boolean;
+}
+
+/** What became of an article at one publisher. */
+export interface Publication {
+  publisher: string;
+  /** The other side's own name for it. */
+  externalId: string | null;
+  url: string | null;
 }
 
 /**
@@ -70,19 +86,47 @@ export interface Published {
  * by several runs at once without making a second row; each rejects when the store is unreachable.
  */
 export interface Library {
-  /** The entities with an alias that shares a matching key with any of `keys`; the likeliest first. */
-  entitiesLike(keys: string[]): Promise<KnownEntity[]>;
-  /** Adds an entity under its normalised name; when that alias is taken, returns its owner instead. */
+  /** Resolves if the store answers. */
+  ready(): Promise<void>;
+  /** The entities with an alias that shares a matching key with any of `keys` or resembles one of `names`; the likeliest first. */
+  entitiesLike(keys: string[], names: string[]): Promise<KnownEntity[]>;
+  /**
+   * Adds an entity under its normalised name; when that alias is taken, returns its owner instead. When
+   * there are entities it might be that are not among `seen`, adds nothing and returns those.
+   */
   addEntity(entity: {
     name: string;
     alias: string;
     keys: string[];
-  }): Promise<{ entityId: string; name: string; created: boolean }>;
+    seen: string[];
+  }): Promise<{ entityId: string; name: string; created: boolean } | { appeared: KnownEntity[] }>;
   /** Adds an alias; when it is taken, its owner stays and is returned. */
   addAlias(alias: {
     entityId: string;
     alias: string;
     keys: string[];
   }): Promise<{ entityId: string; name: string }>;
+  /** Lays a name before a person; where one has decided already, the entity that it means. */
+  askAboutName(question: {
+    name: string;
+    alias: string;
+    keys: string[];
+    lookalikes: Lookalike[];
+    why: string;
+    taskId: string;
+  }): Promise<{ entityId: string; name: string } | null>;
+  /** Published articles that share a band, those of `taskId` left out; at most 50. */
+  articlesLike(bands: number[], taskId: string): Promise<{ slug: string; signature: number[] }[]>;
   publish(article: NewArticle): Promise<Published>;
+  /** Keeps an article that a person has to approve; one about which a person has decided stays as it is. */
+  submit(article: NewArticle, reasons: string[], publishers: string[]): Promise<{ reviewId: string }>;
+  /** An approved article with the publishers that it was meant for; null where there is none, or nobody has approved it. */
+  approved(reviewId: string): Promise<{ article: NewArticle; publishers: string[] } | null>;
+  publishers(names: string[]): Promise<PublisherRow[]>;
+  /** What is known of an article at its publishers. */
+  publications(articleId: string): Promise<Publication[]>;
+  /** Records what a publisher did; `canonical`: readers and search engines are to find it there. */
+  placed(articleId: string, publication: Publication & { canonical: boolean }): Promise<void>;
+  /** Records why a publisher did not. */
+  misplaced(articleId: string, publisher: string, error: string): Promise<void>;
 }

@@ -1,17 +1,74 @@
 /** Owns a library in memory, for tests and for trying a topic out. Keeps nothing beyond the process. */
 import { randomUUID } from "node:crypto";
-import type { KnownEntity, Library, NewArticle } from "./library.ts";
+import type { KnownEntity, Library, Lookalike, NewArticle, Publication, PublisherRow } from "./library.ts";
 
 export interface MemoryLibrary extends Library {
   /** By task id. */
   articles: Map<string, NewArticle & { articleId: string }>;
   entities: Map<string, KnownEntity & { keys: Set<string> }>;
+  /** By normalised name. */
+  questions: Map<string, { name: string; lookalikes: Lookalike[]; why: string }>;
+  /** By review id. */
+  reviews: Map<string, { article: NewArticle; reasons: string[]; publishers: string[]; approved: boolean }>;
+  publisherRows: PublisherRow[];
+  /** By article id. */
+  placements: Map<string, (Publication & { canonical: boolean })[]>;
+  failures: { publisher: string; error: string }[];
 }
 
 /** An empty library that keeps to the same promises as the real one. */
 export function memoryLibrary(): MemoryLibrary {
   const articles: MemoryLibrary["articles"] = new Map();
+  const reviews: MemoryLibrary["reviews"] = new Map();
+  const placements: MemoryLibrary["placements"] = new Map();
+  const failures: MemoryLibrary["failures"] = [];
+  const publisherRows: PublisherRow[] = [];
+  return {
+    ...entityShelf(),
+    ...{ articles, reviews, placements, failures, publisherRows },
+    ready: async () => {},
+    articlesLike: async (bands, taskId) =>
+      [...articles.values()].flatMap(({ slug, fingerprint, taskId: of }) =>
+        of !== taskId && fingerprint?.bands.some((band) => bands.includes(band))
+          ? [{ slug, signature: fingerprint.signature }]
+          : [],
+      ),
+    publish: async (article) => {
+      const known = articles.get(article.taskId);
+      const taken = new Set([...articles.values()].map((each) => each.slug));
+      let slug = known?.slug ?? article.slug;
+      for (let n = 2; !known && taken.has(slug); n++) slug = `${article.slug}-${n}`;
+      const articleId = known?.articleId ?? randomUUID();
+      articles.set(article.taskId, { ...article, slug, articleId });
+      return { articleId, slug, created: !known, publishedAt: 0, updatedAt: 0 };
+    },
+    submit: async (article, reasons, publishers) => {
+      const known = [...reviews].find(([, review]) => review.article.taskId === article.taskId);
+      const reviewId = known?.[0] ?? randomUUID();
+      reviews.set(reviewId, { article, reasons, publishers, approved: false });
+      return { reviewId };
+    },
+    approved: async (reviewId) => {
+      const review = reviews.get(reviewId);
+      return review?.approved ? { article: review.article, publishers: review.publishers } : null;
+    },
+    publishers: async (names) => publisherRows.filter((row) => names.includes(row.name)),
+    publications: async (articleId) => placements.get(articleId) ?? [],
+    placed: async (articleId, publication) => {
+      const others = (placements.get(articleId) ?? []).filter(
+        (each) => each.publisher !== publication.publisher,
+      );
+      placements.set(articleId, [...others, publication]);
+    },
+    misplaced: async (_articleId, publisher, error) => void failures.push({ publisher, error }),
+  };
+}
+
+type Shelf = "entities" | "questions" | "entitiesLike" | "addEntity" | "addAlias" | "askAboutName";
+
+function entityShelf(): Pick<MemoryLibrary, Shelf> {
   const entities: MemoryLibrary["entities"] = new Map();
+  const questions: MemoryLibrary["questions"] = new Map();
   const owners = new Map<string, string>();
   const ownerOf = (alias: string) => {
     const owner = entities.get(owners.get(alias) ?? "");
@@ -22,16 +79,19 @@ export function memoryLibrary(): MemoryLibrary {
     entities.get(entityId)!.aliases.push(alias);
     for (const key of keys) entities.get(entityId)!.keys.add(key);
   };
+  const like = (keys: string[]) =>
+    [...entities.values()]
+      .filter((entity) => keys.some((key) => entity.keys.has(key)))
+      .map(({ entityId, name, aliases }) => ({ entityId, name, aliases: [...aliases] }));
   return {
-    articles,
     entities,
-    entitiesLike: async (keys) =>
-      [...entities.values()]
-        .filter((entity) => keys.some((key) => entity.keys.has(key)))
-        .map(({ entityId, name, aliases }) => ({ entityId, name, aliases: [...aliases] })),
-    addEntity: async ({ name, alias, keys }) => {
+    questions,
+    entitiesLike: async (keys) => like(keys),
+    addEntity: async ({ name, alias, keys, seen }) => {
       const owner = ownerOf(alias);
       if (owner) return { ...owner, created: false };
+      const appeared = like(keys).filter(({ entityId }) => !seen.includes(entityId));
+      if (appeared.length > 0) return { appeared };
       const entityId = randomUUID();
       entities.set(entityId, { entityId, name, aliases: [], keys: new Set() });
       take(entityId, alias, keys);
@@ -41,14 +101,11 @@ export function memoryLibrary(): MemoryLibrary {
       if (!owners.has(alias)) take(entityId, alias, keys);
       return ownerOf(alias)!;
     },
-    publish: async (article) => {
-      const known = articles.get(article.taskId);
-      const taken = new Set([...articles.values()].map((each) => each.slug));
-      let slug = known?.slug ?? article.slug;
-      for (let n = 2; !known && taken.has(slug); n++) slug = `${article.slug}-${n}`;
-      const articleId = known?.articleId ?? randomUUID();
-      articles.set(article.taskId, { ...article, slug, articleId });
-      return { articleId, slug, created: !known };
+    askAboutName: async ({ name, alias, lookalikes, why }) => {
+      const owner = ownerOf(alias);
+      if (owner) return owner;
+      if (!questions.has(alias)) questions.set(alias, { name, lookalikes, why });
+      return null;
     },
   };
 }

@@ -1,33 +1,37 @@
-/** Owns the order of the steps from a topic to a published article. Each step is kept; none is written here. */
+/** Owns the order of the steps from a topic to a published article, or to a person's desk. Each step is kept; none is written here. */
 import {
   defineWorkflow,
   type TaskContext,
+  type WithNext,
   type Workflow,
   type WorkflowOptions,
+  withNext,
 } from "@master-orchestrator/sdk";
-import { plainTextOf, scoreQuality } from "./article/quality.ts";
-import { renderArticle } from "./article/render.ts";
-import { slugOf } from "./article/slug.ts";
-import { articleJsonLd } from "./article/structured-data.ts";
+import { compose } from "./article/compose.ts";
+import { decideByModel } from "./entities/decide.ts";
 import { candidateNames } from "./entities/names.ts";
-import { type EntityJudge, type ResolvedEntity, resolveEntities } from "./entities/resolve.ts";
-import type { Library, NewArticle, QualityScore } from "./library.ts";
-import { sourceName, type Topic, TopicSchema } from "./topic.ts";
-import type { Draft, Writer } from "./writing/draft.ts";
-import { DEFAULT_MODELS, type ModelWriterParts, modelWriter, type Provider } from "./writing/model-writer.ts";
-import { offlineWriter } from "./writing/offline-writer.ts";
-import { countWords } from "./writing/sentences.ts";
+import { doubtsAbout, type EntityJudge, type Resolution, resolveEntities } from "./entities/resolve.ts";
+import type { NewArticle } from "./library.ts";
+import { type Params, readParams } from "./params.ts";
+import { preflight, type Readiness } from "./preflight.ts";
+import { type PublishingParts, publishEverywhere } from "./publishing/publish.ts";
+import { type FetchPage, readSourcePages, withReadings } from "./sources/read-sources.ts";
+import { type Topic, TopicSchema } from "./topic.ts";
+import type { Provider } from "./writing/model.ts";
+import { castOf } from "./writing/models.ts";
+import { asked, type Desk, writeArticle } from "./writing/write-article.ts";
 
 export const CONTENT_PIPELINE = "content_pipeline";
+/** What follows a published article. */
+export const SEO_MONITOR = "seo_monitor";
 
-export interface ContentPipelineParts {
-  library: Library;
+export interface ContentPipelineParts extends PublishingParts, Readiness {
   /** Which providers have a key. Gemini is preferred; with neither the offline writer writes. */
   providers: Readonly<Record<Provider, boolean>>;
   /** Model names; the defaults are in `DEFAULT_MODELS`. */
   models?: Partial<Record<Provider, string>>;
-  /** Base of absolute article addresses, e.g. `https://news.example`; without it they are paths. */
-  publicUrl?: string;
+  /** Reads the sources that a topic names by address; without it they stay unread. */
+  fetchPage?: FetchPage;
   /** Decides which entity a name means; by rule where it is left out. */
   judge?: EntityJudge;
   sdk?: WorkflowOptions;
@@ -35,13 +39,27 @@ export interface ContentPipelineParts {
 
 /** What the task's `result_data` holds. */
 export interface ArticleResult {
+  /** Of the published article; of one in review, the one that it will ask for. */
   slug: string;
-  article_url: string;
+  /** Null while a person has not approved it. */
+  article_url: string | null;
+  /** Where other publishers show it, by their names. */
+  published_at_publishers?: Record<string, string | null>;
+  /** True where a person has to approve it: then nothing is published. */
+  review: boolean;
+  review_id?: string;
+  review_url?: string;
+  /** Why a person has to. */
+  reasons?: string[];
   generator: string;
+  /** Who gave the marks: provider and model, or `deterministic-rubric`. */
+  judge: string;
   /** 0–100. */
   quality: number;
   words: number;
   entities: string[];
+  /** Sources that could not be read, with the reason. */
+  unread_sources?: { url: string | null; why: string }[];
 }
 
 /** The built-in sub-workflow: one article for each topic of a batch. */
@@ -51,87 +69,121 @@ export function contentPipeline(parts: ContentPipelineParts): Workflow {
       type: CONTENT_PIPELINE,
       input: TopicSchema,
       concurrency: 3,
-      run: (task, context) => publishTopic(task, context, parts),
+      preflight: (context) => preflight(context, parts),
+      run: (task, context) => articleOf(task, context, parts),
     },
     parts.sdk,
   );
 }
 
-async function publishTopic(
+async function articleOf(
   task: { taskId: string; contentType: string; input: Topic },
   context: TaskContext,
   parts: ContentPipelineParts,
-): Promise<ArticleResult> {
-  const { input: topic, taskId, contentType } = task;
-  context.progress(0, "finding who and what it is about");
-  const entities = await context.step("entities", () =>
-    resolveEntities(candidateNames(topic), parts.library, parts.judge),
+): Promise<ArticleResult | WithNext<ArticleResult>> {
+  const params = readParams(context.params);
+  const { providers, models, library } = parts;
+  const cast = castOf({ providers, models, ...params.models });
+  const desk: Desk = { library, cast, params };
+
+  context.progress(0, "reading its sources");
+  const readings = await context.step("sources", () =>
+    readSourcePages(task.input, parts.fetchPage, context.signal),
   );
+  const topic = withReadings(task.input, readings);
 
-  const writer = chooseWriter(parts, context);
-  context.progress(0.2, `writing (${writer.generator})`);
-  const draft = await context.step("write", () => writer.write(topic, entities, context.signal));
+  context.progress(0.1, "finding who and what it is about");
+  const resolution = await namesOf(topic, context, { desk, judge: parts.judge });
 
-  context.progress(0.8, "measuring");
-  const quality = await context.step("quality", async () => scoreQuality(draft, topic));
+  const { draft, quality } = await writeArticle(topic, resolution, context, desk);
+  const { taskId, contentType } = task;
+  const { executionId } = context;
+  const article: NewArticle = {
+    ...compose(topic, draft, quality, resolution),
+    taskId,
+    contentType,
+    executionId,
+  };
 
+  const reasons = [...quality.reasons, ...(params.review === "always" ? ["every article is reviewed"] : [])];
+  if (reasons.length > 0) return await submit(article, { reasons, resolution, params }, context, parts);
   context.progress(0.9, "publishing");
-  const published = await context.step("publish", async () => {
-    context.signal.throwIfAborted();
-    const article = compose(topic, draft, quality, entities);
-    return await parts.library.publish({ ...article, taskId, contentType, executionId: context.executionId });
-  });
+  const published = await publishEverywhere(article, params.publishers, context, parts);
   context.log("published", { slug: published.slug, quality: quality.score, generator: draft.generator });
+  const result = resultOf(
+    article,
+    published,
+    resolution.entities.map((entity) => entity.name),
+  );
+  return followed(result, params);
+}
+
+/** Which entities the topic speaks of: by alias and likeness, where these leave doubts by a model, where it has doubts by a person. */
+async function namesOf(
+  topic: Topic,
+  context: TaskContext,
+  { desk, judge }: { desk: Desk; judge: EntityJudge | undefined },
+): Promise<Resolution> {
+  const { cast, library } = desk;
+  const candidates = candidateNames(topic);
+  const doubts = cast ? await doubtsAbout(candidates, library, judge) : [];
+  const decided =
+    cast && doubts.length > 0
+      ? await context.step("decide-names", () =>
+          decideByModel(asked(cast.writer, context), doubts, topic, context.signal),
+        )
+      : {};
+  return await context.step("entities", () =>
+    resolveEntities(candidates, library, { judge, decided, taskId: context.taskId }),
+  );
+}
+
+async function submit(
+  article: NewArticle,
+  { reasons, resolution, params }: { reasons: string[]; resolution: Resolution; params: Params },
+  context: TaskContext,
+  parts: ContentPipelineParts,
+): Promise<ArticleResult> {
+  context.progress(0.9, "handing it to a person");
+  const { reviewId } = await context.step("submit", async () => {
+    context.signal.throwIfAborted();
+    return await parts.library.submit(article, reasons, params.publishers);
+  });
+  context.log("waits for a person", { review_id: reviewId, quality: article.quality.score });
+  const { slug } = article;
+  const names = resolution.entities.map((entity) => entity.name);
+  return {
+    ...resultOf(article, { slug, articleUrl: null, elsewhere: {} }, names),
+    review: true,
+    review_id: reviewId,
+    review_url: `${(parts.publicUrl ?? "").replace(/\/+$/, "")}/api/v1/content/reviews/${reviewId}`,
+    reasons,
+  };
+}
+
+/** The result of an article that is published, or is to be. */
+export function resultOf(
+  article: NewArticle,
+  published: { slug: string; articleUrl: string | null; elsewhere: Record<string, string | null> },
+  entities: string[],
+): ArticleResult {
+  const unread = article.sources.flatMap(({ url, note }) => (note === null ? [] : [{ url, why: note }]));
+  const { elsewhere } = published;
   return {
     slug: published.slug,
-    article_url: `${(parts.publicUrl ?? "").replace(/\/+$/, "")}/articles/${published.slug}`,
-    generator: draft.generator,
-    quality: quality.score,
-    words: countWords(plainTextOf(draft)),
-    entities: entities.map((entity) => entity.name),
+    article_url: published.articleUrl,
+    ...(Object.keys(elsewhere).length > 0 ? { published_at_publishers: elsewhere } : {}),
+    review: false,
+    generator: article.generator,
+    judge: article.quality.judge,
+    quality: article.quality.score,
+    words: article.words,
+    entities,
+    ...(unread.length > 0 ? { unread_sources: unread } : {}),
   };
 }
 
-function chooseWriter(parts: ContentPipelineParts, context: TaskContext): Writer {
-  const provider: Provider | null = parts.providers.gemini
-    ? "gemini"
-    : parts.providers.openai
-      ? "openai"
-      : null;
-  if (provider === null) return offlineWriter;
-  const model = parts.models?.[provider] ?? DEFAULT_MODELS[provider];
-  const from: ModelWriterParts = { provider, model, gateway: context.gateway, log: context.log };
-  return modelWriter(from);
-}
-
-/** The article as the library keeps it, but for who asked for it. */
-export function compose(
-  topic: Topic,
-  draft: Draft,
-  quality: QualityScore,
-  entities: readonly ResolvedEntity[],
-): Omit<NewArticle, "taskId" | "executionId" | "contentType"> {
-  const words = countWords(plainTextOf(draft));
-  const { html, markdown } = renderArticle(draft, topic);
-  return {
-    // From the topic's title, not the model's: a second attempt asks for the same address.
-    slug: slugOf(topic.title),
-    title: draft.title,
-    summary: draft.summary,
-    html,
-    markdown,
-    language: topic.language,
-    author: topic.author ?? null,
-    keywords: topic.keywords,
-    generator: draft.generator,
-    quality,
-    words,
-    sources: topic.sources.map((source, i) => ({
-      title: sourceName(source, i),
-      url: source.url ?? null,
-      read: (source.text ?? "").trim() !== "",
-    })),
-    jsonLd: articleJsonLd(draft, topic, { words, entities: entities.map((entity) => entity.name) }),
-    entityIds: [...new Set(entities.map((entity) => entity.entityId))],
-  };
+/** Asks for the audit of what readers can see; an article in review has nothing to audit yet. */
+export function followed(result: ArticleResult, { audit }: Params): ArticleResult | WithNext<ArticleResult> {
+  return audit ? withNext(result, [{ workflow_type: SEO_MONITOR, payload: { slug: result.slug } }]) : result;
 }

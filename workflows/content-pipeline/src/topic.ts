@@ -36,9 +36,10 @@ export const TopicSchema = z.strictObject({
   author: z.string().trim().min(1).max(200).optional(),
 });
 
-export type Topic = z.output<typeof TopicSchema>;
 export type TopicInput = z.input<typeof TopicSchema>;
-export type Source = Topic["sources"][number];
+/** `note`: why its address could not be read; set by the pipeline, never by who asks. */
+export type Source = z.output<typeof SourceSchema> & { note?: string };
+export type Topic = Omit<z.output<typeof TopicSchema>, "sources"> & { sources: Source[] };
 
 /** How a source is named to a reader: its title, else its host, else its number. `index` counts from 0. */
 export function sourceName(source: Source, index: number): string {
@@ -52,7 +53,12 @@ export function sourceName(source: Source, index: number): string {
   return `Source ${index + 1}`;
 }
 
+/** Whether a source's words are there to be written from. */
+export function isRead(source: Source): boolean {
+  return (source.text ?? "").trim() !== "";
+}
+
 /** Whether there is anything to write from besides the brief. */
 export function hasSourceText(topic: Topic): boolean {
-  return topic.sources.some((source) => (source.text ?? "").trim() !== "");
+  return topic.sources.some(isRead);
 }

@@ -90,7 +90,7 @@ function headOf(article: Article, url: string): string {
     ["property", "og:type", "article"],
     ["property", "og:title", article.title],
     ["property", "og:description", description],
-    ["property", "og:url", url],
+    ["property", "og:url", article.canonicalUrl ?? url],
     ["property", "og:site_name", SITE],
     ["property", "og:locale", article.language.replace("-", "_")],
     ["property", "article:published_time", iso(article.publishedAt)],
@@ -100,15 +100,17 @@ function headOf(article: Article, url: string): string {
   const lines = metas.flatMap(([attribute, name, content]) =>
     content === null ? [] : [`<meta ${attribute}="${name}" content="${escapeHtml(content)}">`],
   );
+  // Published elsewhere as well, and meant to be found there: search engines are told of that page.
+  const canonical = article.canonicalUrl ?? url;
   const jsonLd = {
     ...article.jsonLd,
-    url,
-    mainEntityOfPage: url,
+    url: canonical,
+    mainEntityOfPage: canonical,
     datePublished: iso(article.publishedAt),
     dateModified: iso(article.updatedAt),
   };
   return `${lines.join("\n")}
-<link rel="canonical" href="${escapeHtml(url)}">
+<link rel="canonical" href="${escapeHtml(canonical)}">
 <script type="application/ld+json">${scriptSafe(jsonLd)}</script>
 `;
 }

@@ -3,6 +3,7 @@ import { statfs } from "node:fs/promises";
 import { Diagnosis, DoctorQuery } from "@master-orchestrator/contract";
 import type { Config } from "#config.ts";
 import type { Database } from "#store/database.ts";
+import { hasTrigrams } from "#store/entities.ts";
 import { checkInvariants } from "#store/invariants.ts";
 import { readVitals, type Vitals } from "#store/vitals.ts";
 import { defineRoute, type Route } from "../route.ts";
@@ -11,6 +12,9 @@ const OLDEST_SERVER = 150_000;
 const MAX_SKEW_MS = 2_000;
 const MAX_FACT_AGE_MS = 30_000;
 const MIN_FREE_BYTES = 1024 ** 3;
+
+const WITHOUT_TRIGRAMS =
+  "compared by first letters: the extension pg_trgm is not there (create extension pg_trgm)";
 
 interface Check {
   name: string;
@@ -57,6 +61,7 @@ async function runChecks({ db, config }: DoctorRoutesContext): Promise<Check[]> 
     ...recoveryChecks(vitals),
     await diskCheck(config.dataDir),
     ...providerChecks(config),
+    check("names", true, (await hasTrigrams(db)) ? "compared by trigrams" : WITHOUT_TRIGRAMS, ""),
   ];
 }
 

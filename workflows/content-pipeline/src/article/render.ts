@@ -1,7 +1,7 @@
 /** Owns a draft as Markdown and as HTML that is safe to show. Publishes nothing. */
 import { Marked } from "marked";
 import sanitizeHtml from "sanitize-html";
-import { sourceName, type Topic } from "../topic.ts";
+import { isRead, type Source, sourceName, type Topic } from "../topic.ts";
 import { type Draft, type Quote, quoteAfter } from "../writing/draft.ts";
 import { citationOf, escapeMarkdown } from "../writing/markdown.ts";
 
@@ -32,7 +32,7 @@ function asMarkdown(draft: Draft, topic: Topic): string {
     const lines = topic.sources.map((source, i) => {
       const name = escapeMarkdown(sourceName(source, i));
       const link = source.url ? `[${name}](<${source.url.replace(/[<>]/g, encodeURIComponent)}>)` : name;
-      return `${i + 1}. ${link}${unread(source.text) ? " (reference; not read)" : ""}`;
+      return `${i + 1}. ${link}${isRead(source) ? "" : ` (${escapeMarkdown(unread(source))})`}`;
     });
     parts.push(`## Sources\n\n${lines.join("\n")}`);
   }
@@ -71,16 +71,17 @@ function sourceList(topic: Topic): string {
     const label = source.url
       ? `<a href="${escapeHtml(source.url)}" rel="nofollow noopener">${name}</a>`
       : `<cite>${name}</cite>`;
-    const note = unread(source.text)
-      ? ' <span class="note">(reference; not read for this article)</span>'
-      : "";
+    const note = isRead(source) ? "" : ` <span class="note">(${escapeHtml(unread(source))})</span>`;
     return `<li id="source-${i + 1}">${label}${note}</li>`;
   });
   return `<section class="sources" aria-labelledby="sources">\n<h2 id="sources">Sources</h2>\n<ol>\n${items.join("\n")}\n</ol>\n</section>`;
 }
 
-function unread(text: string | undefined): boolean {
-  return (text ?? "").trim() === "";
+/** What a reader is told of a source that nothing was taken from. */
+function unread({ note }: Source): string {
+  return note === undefined
+    ? "reference; not read for this article"
+    : `reference; could not be read: ${note}`;
 }
 
 function cited(quote: Quote): string {

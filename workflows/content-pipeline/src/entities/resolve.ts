@@ -1,5 +1,5 @@
-/** Owns the decision which known entity a name means, and its recording. Finds no names, knows no SQL. */
-import type { KnownEntity, Library } from "../library.ts";
+/** Owns the decision which known entity a name means, and its recording: alias, likeness, model, person. Finds no names, knows no SQL. */
+import type { KnownEntity, Library, Lookalike } from "../library.ts";
 import type { Candidate } from "./names.ts";
 import { isPlace, matchingKeys, normalizeName, significant, trigramSimilarity } from "./normalize.ts";
 
@@ -12,89 +12,211 @@ export interface ResolvedEntity {
   resolution: "same" | "alias" | "new";
 }
 
+/** What a topic's names came to. */
+export interface Resolution {
+  entities: ResolvedEntity[];
+  /** Normalised names that a person has to decide about; the article is linked once that is done. */
+  unresolved: string[];
+}
+
 /** What a name means, given the entities it might be. `confidence` is 0–1. */
 export type Decision =
   | { kind: "same"; entityId: string; confidence: number }
   | { kind: "alias"; entityId: string; confidence: number }
-  | { kind: "new"; confidence: number };
+  | { kind: "new"; confidence: number }
+  /** Not to be decided by the name alone; the likeliest first. `why`: for the person who decides. */
+  | { kind: "unsure"; lookalikes: Lookalike[]; why: string };
 
-/** The seam for other judges: a model, or one that sends unsure decisions to a person. */
-export type EntityJudge = (name: string, known: readonly KnownEntity[]) => Decision | Promise<Decision>;
+export type EntityJudge = (name: string, known: readonly KnownEntity[]) => Decision;
 
-/** Below this trigram similarity two names of equal length are two entities. */
+/** A name in doubt, as whoever decides is asked about it. */
+export interface Doubt {
+  name: string;
+  lookalikes: (Lookalike & { aliases: string[] })[];
+}
+
+/** From this trigram similarity on two names of equal length are one entity. */
 export const SIMILARITY_THRESHOLD = 0.75;
+/** From here to the threshold nobody can tell by the letters. */
+export const DOUBT_THRESHOLD = 0.6;
 const CONTAINMENT_CONFIDENCE = 0.9;
+const MAX_LOOKALIKES = 5;
 
 /**
  * Decides by rule: the same normalised alias is the same entity; a longer form of the same name, or a
- * spelling that differs little, is an alias of it; anything else is new. Numbers that differ, and
- * places that differ, always part two names.
+ * spelling that differs little, is an alias of it; one that differs more is in doubt; anything else is
+ * new. Numbers that differ, and places that differ, always part two names.
  */
 export function judgeByRule(name: string, known: readonly KnownEntity[]): Decision {
   const normalized = normalizeName(name);
   let best: Decision = { kind: "new", confidence: 1 };
   let bestScore = 0;
+  const lookalikes: Lookalike[] = [];
   for (const entity of known) {
     if (entity.aliases.includes(normalized))
       return { kind: "same", entityId: entity.entityId, confidence: 1 };
     if (entity.aliases.some((alias) => placesDiffer(normalized, alias))) continue;
+    let similarity = 0;
     for (const alias of entity.aliases) {
       const score = likeness(normalized, alias);
+      if (numbersOf(normalized) === numbersOf(alias)) {
+        similarity = Math.max(similarity, trigramSimilarity(normalized, alias));
+      }
       if (score > bestScore) {
         bestScore = score;
         best = { kind: "alias", entityId: entity.entityId, confidence: score };
       }
     }
+    if (similarity >= DOUBT_THRESHOLD) {
+      lookalikes.push({
+        entityId: entity.entityId,
+        name: entity.name,
+        similarity: Math.round(similarity * 1000) / 1000,
+      });
+    }
   }
-  return bestScore >= SIMILARITY_THRESHOLD ? best : { kind: "new", confidence: 1 - bestScore };
+  if (bestScore >= SIMILARITY_THRESHOLD) return best;
+  if (lookalikes.length === 0) return { kind: "new", confidence: 1 - bestScore };
+  lookalikes.sort((a, b) => b.similarity - a.similarity || (a.entityId < b.entityId ? -1 : 1));
+  const [first] = lookalikes;
+  const why = `"${name}" and "${first!.name}" are alike (${first!.similarity}), which decides nothing`;
+  return { kind: "unsure", lookalikes: lookalikes.slice(0, MAX_LOOKALIKES), why };
+}
+
+/** The names that neither alias nor rule can decide, for a model to be asked about them all at once. */
+export async function doubtsAbout(
+  candidates: readonly Candidate[],
+  library: Library,
+  judge: EntityJudge = judgeByRule,
+): Promise<Doubt[]> {
+  const known = await knownLike(candidates, library);
+  return candidates.flatMap(({ name }) => {
+    const decision = judge(name, [...known.values()]);
+    if (decision.kind !== "unsure") return [];
+    return [
+      {
+        name,
+        lookalikes: decision.lookalikes.map((each) => ({
+          ...each,
+          aliases: known.get(each.entityId)!.aliases,
+        })),
+      },
+    ];
+  });
+}
+
+export interface ResolveOptions {
+  judge?: EntityJudge | undefined;
+  /** What was decided about names in doubt, by name; one that is not here goes to a person. */
+  decided?: Readonly<Record<string, Decision>>;
+  taskId: string;
 }
 
 /**
  * Resolves every candidate against the library and records what is new. A name that another run adds
- * at the same moment resolves to that run's entity: the library's unique aliases decide.
+ * at the same moment resolves to that run's entity, and one that comes to resemble another run's is
+ * judged again: the library lets nobody add an entity without having seen what it might be.
  */
 export async function resolveEntities(
   candidates: readonly Candidate[],
   library: Library,
-  judge: EntityJudge = judgeByRule,
-): Promise<ResolvedEntity[]> {
-  if (candidates.length === 0) return [];
-  const keys = new Set(candidates.flatMap((each) => matchingKeys(normalizeName(each.name))));
-  const known = new Map((await library.entitiesLike([...keys])).map((entity) => [entity.entityId, entity]));
+  options: ResolveOptions,
+): Promise<Resolution> {
+  const known = await knownLike(candidates, library);
   const resolved = new Map<string, ResolvedEntity>();
+  const unresolved = new Set<string>();
   for (const candidate of candidates) {
-    const entity = await resolveOne(candidate, known, library, judge);
-    if (!resolved.has(entity.entityId)) resolved.set(entity.entityId, entity);
+    const entity = await resolveOne(candidate, known, library, options);
+    if (entity === null) unresolved.add(normalizeName(candidate.name));
+    else if (!resolved.has(entity.entityId)) resolved.set(entity.entityId, entity);
   }
-  return [...resolved.values()];
+  return { entities: [...resolved.values()], unresolved: [...unresolved] };
 }
 
+async function knownLike(
+  candidates: readonly Candidate[],
+  library: Library,
+): Promise<Map<string, KnownEntity>> {
+  if (candidates.length === 0) return new Map();
+  const names = candidates.map((each) => normalizeName(each.name));
+  const found = await library.entitiesLike([...new Set(names.flatMap(matchingKeys))], names);
+  return new Map(found.map((entity) => [entity.entityId, entity]));
+}
+
+/** Another run can add a lookalike once between two looks; that it happens this often is no race any more. */
+const MAX_LOOKS = 10;
+
+/** Null for a name that waits for a person. */
 async function resolveOne(
   candidate: Candidate,
   known: Map<string, KnownEntity>,
   library: Library,
-  judge: EntityJudge,
-): Promise<ResolvedEntity> {
-  const alias = normalizeName(candidate.name);
+  options: ResolveOptions,
+): Promise<ResolvedEntity | null> {
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    const outcome = await tryToResolve(candidate, known, library, options);
+    if (outcome === null || "entityId" in outcome) return outcome;
+    for (const entity of outcome.appeared) known.set(entity.entityId, entity);
+  }
+  throw new Error(`entities like ${JSON.stringify(candidate.name)} appear faster than they can be looked at`);
+}
+
+async function tryToResolve(
+  candidate: Candidate,
+  known: Map<string, KnownEntity>,
+  library: Library,
+  options: ResolveOptions,
+): Promise<ResolvedEntity | null | { appeared: KnownEntity[] }> {
+  const { name } = candidate;
+  const alias = normalizeName(name);
   const keys = matchingKeys(alias);
-  const decision = await judge(candidate.name, [...known.values()]);
+  const byRule = (options.judge ?? judgeByRule)(name, [...known.values()]);
+  const decision = byRule.kind === "unsure" ? (options.decided?.[name] ?? byRule) : byRule;
   let owner: { entityId: string; name: string };
-  let resolution: ResolvedEntity["resolution"] = decision.kind;
-  if (decision.kind === "new") {
-    const added = await library.addEntity({ name: candidate.name, alias, keys });
-    if (!added.created) resolution = "same";
+  let resolution: ResolvedEntity["resolution"];
+  if (decision.kind === "unsure") {
+    const { taskId } = options;
+    const settled = await library.askAboutName({
+      name,
+      alias,
+      keys,
+      taskId,
+      lookalikes: decision.lookalikes,
+      why: decision.why,
+    });
+    if (settled === null) return null;
+    owner = settled;
+    resolution = "alias";
+  } else if (decision.kind === "new") {
+    const added = await library.addEntity({ name, alias, keys, seen: [...known.keys()] });
+    if ("appeared" in added) return added;
+    resolution = added.created ? "new" : "same";
     owner = added;
   } else if (decision.kind === "alias") {
     owner = await library.addAlias({ entityId: decision.entityId, alias, keys });
-  } else owner = known.get(decision.entityId)!;
-  const aliases = new Set([...(known.get(owner.entityId)?.aliases ?? []), alias]);
+    resolution = "alias";
+  } else {
+    owner = known.get(decision.entityId)!;
+    resolution = "same";
+  }
+  await addFurther(candidate, owner, known, library);
+  return { entityId: owner.entityId, name: owner.name, mention: name, resolution };
+}
+
+/** The abbreviations that the text itself introduces. */
+async function addFurther(
+  candidate: Candidate,
+  owner: { entityId: string; name: string },
+  known: Map<string, KnownEntity>,
+  library: Library,
+): Promise<void> {
+  const aliases = new Set([...(known.get(owner.entityId)?.aliases ?? []), normalizeName(candidate.name)]);
   for (const further of candidate.aliases.map(normalizeName)) {
     if (further === "" || aliases.has(further)) continue;
     await library.addAlias({ entityId: owner.entityId, alias: further, keys: matchingKeys(further) });
     aliases.add(further);
   }
   known.set(owner.entityId, { entityId: owner.entityId, name: owner.name, aliases: [...aliases] });
-  return { entityId: owner.entityId, name: owner.name, mention: candidate.name, resolution };
 }
 
 /** 0–1: how sure two normalised names mean the same. */

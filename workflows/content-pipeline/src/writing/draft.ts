@@ -28,10 +28,29 @@ export interface Draft {
   generator: string;
 }
 
+/** What a writer means to say before it writes: points with the numbers of the sources that they rest on, from 1. */
+export interface Outline {
+  angle: string;
+  sections: { heading: string; points: { claim: string; sources: number[] }[] }[];
+  /** What is asked for and no source says. */
+  not_covered: string[];
+}
+
+type Names = readonly Pick<ResolvedEntity, "name">[];
+
 /** Turns a topic into a draft, or throws: an article that a writer could not write is not replaced by another. */
 export interface Writer {
   generator: string;
-  write(topic: Topic, entities: readonly ResolvedEntity[], signal: AbortSignal): Promise<Draft>;
+  /** Only of writers that plan first. */
+  outline?(topic: Topic, names: Names, signal: AbortSignal): Promise<Outline>;
+  write(topic: Topic, names: Names, outline: Outline | null, signal: AbortSignal): Promise<Draft>;
+  /** Only of writers that can write otherwise than they did. */
+  revise?(
+    topic: Topic,
+    names: Names,
+    before: { draft: Draft; findings: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<Draft>;
 }
 
 /** After which section the pull quote stands, counted from 0: near the middle, never after the last of several. */

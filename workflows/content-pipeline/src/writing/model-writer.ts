@@ -1,112 +1,79 @@
-/** Owns the writer that asks a model, through the orchestrator's gateway only. Never falls back to another writer. */
-import { createGoogle } from "@ai-sdk/google";
-import { createOpenAI } from "@ai-sdk/openai";
-import {
-  APICallError,
-  generateText,
-  type LanguageModel,
-  NoObjectGeneratedError,
-  Output,
-  RetryError,
-} from "ai";
+/** Owns the writer that asks a model: outline, article, revision. Never falls back to another writer. */
+import { numberedText } from "../article/claims.ts";
+import type { ResolvedEntity } from "../entities/resolve.ts";
 import { hasSourceText, type Topic } from "../topic.ts";
-import type { Draft, Quote, Writer } from "./draft.ts";
+import type { Draft, Outline, Quote, Section, Writer } from "./draft.ts";
 import { citationOf } from "./markdown.ts";
-import { INSTRUCTIONS, ModelArticle, promptFor } from "./prompt.ts";
+import { type AskedModel, ask, modelName } from "./model.ts";
+import { OUTPUT_TOKENS } from "./models.ts";
+import {
+  articlePrompt,
+  INSTRUCTIONS,
+  ModelArticle,
+  ModelOutline,
+  OUTLINE_INSTRUCTIONS,
+  promptFor,
+  revisionPrompt,
+} from "./prompt.ts";
 
-export type Provider = "gemini" | "openai";
-
-/** Current small models of both providers, priced for hundreds of articles a day. */
-export const DEFAULT_MODELS: Readonly<Record<Provider, string>> = {
-  gemini: "gemini-3.5-flash-lite",
-  openai: "gpt-6-luna",
-};
-
-export interface Gateway {
-  /** Ends in `/v1`. */
-  openaiBaseUrl: string;
-  /** Without a version path. */
-  geminiBaseUrl: string;
-  /** The execution's token, in the place of the provider's key. */
-  token: string;
-}
-
-export interface ModelWriterParts {
-  provider: Provider;
-  model: string;
-  gateway: Gateway;
-  log?: (message: string, details?: Record<string, unknown>) => void;
-}
-
-// Its warnings would go to the console, past the server's log; they are logged with the task instead.
-globalThis.AI_SDK_LOG_WARNINGS ??= false;
-
-/** Bounds a call's worst-case cost; a long article and a model's reasoning fit in it. */
-const MAX_OUTPUT_TOKENS = 8192;
-/** The gateway already waits for a permit; the orchestrator retries the task. */
-const MAX_RETRIES = 1;
+type Names = readonly Pick<ResolvedEntity, "name">[];
 
 /**
- * A writer that asks `model` of `provider`. Rejects with the gateway's own refusal (rate, budget,
- * unknown model), when the provider fails, and when the answer is not an article.
+ * A writer that asks one model. Rejects with the gateway's own refusal (rate, budget, unknown model),
+ * when the provider fails, and when the answer is not an article.
  */
-export function modelWriter(parts: ModelWriterParts): Writer {
-  const generator = `${parts.provider}/${parts.model}`;
+export function modelWriter(asked: AskedModel): Writer {
+  const generator = modelName(asked);
+  const log = asked.log ?? (() => {});
+  async function article(topic: Topic, prompt: string, signal: AbortSignal): Promise<Draft> {
+    const answer = await ask(asked, {
+      name: "article",
+      schema: ModelArticle,
+      instructions: INSTRUCTIONS,
+      prompt,
+      maxOutputTokens: OUTPUT_TOKENS.article,
+      signal,
+    });
+    return draftFrom(answer, topic, generator, log);
+  }
   return {
     generator,
-    async write(topic, entities, signal) {
-      try {
-        const { output, warnings } = await generateText({
-          model: languageModel(parts),
-          instructions: INSTRUCTIONS,
-          prompt: promptFor(topic, entities),
-          output: Output.object({ schema: ModelArticle, name: "article" }),
-          maxOutputTokens: MAX_OUTPUT_TOKENS,
-          maxRetries: MAX_RETRIES,
-          reasoning: "low",
-          abortSignal: signal,
-        });
-        const log = parts.log ?? (() => {});
-        if (warnings?.length) log("the model does not take every setting", { warnings });
-        return draftFrom(output, topic, generator, log);
-      } catch (error) {
-        signal.throwIfAborted();
-        throw explain(error, generator);
-      }
+    async outline(topic: Topic, names: Names, signal: AbortSignal): Promise<Outline> {
+      const answer = await ask(asked, {
+        name: "outline",
+        schema: ModelOutline,
+        instructions: OUTLINE_INSTRUCTIONS,
+        prompt: promptFor(topic, names),
+        maxOutputTokens: OUTPUT_TOKENS.outline,
+        signal,
+      });
+      return outlineFrom(answer, topic);
     },
+    write: (topic, names, outline, signal) =>
+      article(topic, outline ? articlePrompt(topic, names, outline) : promptFor(topic, names), signal),
+    revise: (topic, names, { draft, findings }, signal) =>
+      article(topic, revisionPrompt(topic, names, numberedText(draft), findings), signal),
   };
 }
 
-function languageModel({ provider, model, gateway }: ModelWriterParts): LanguageModel {
-  if (provider === "gemini") {
-    return createGoogle({
-      baseURL: `${gateway.geminiBaseUrl.replace(/\/+$/, "")}/v1beta`,
-      apiKey: gateway.token,
-    })(model);
-  }
-  // Chat completions: what every compatible server speaks, a local model included.
-  return createOpenAI({ baseURL: gateway.openaiBaseUrl, apiKey: gateway.token }).chat(model);
-}
-
-/** A failure as a person reads it: who failed, with which status, and what the other side said. */
-function explain(error: unknown, generator: string): Error {
-  const cause = RetryError.isInstance(error) ? error.lastError : error;
-  if (APICallError.isInstance(cause)) {
-    const status = cause.statusCode ? `HTTP ${cause.statusCode}: ` : "";
-    return new Error(`${generator} did not answer: ${status}${cause.message}`, { cause });
-  }
-  if (NoObjectGeneratedError.isInstance(cause)) {
-    return new Error(`${generator} did not answer with an article (finish reason: ${cause.finishReason})`, {
-      cause,
-    });
-  }
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new Error(`${generator} failed: ${message}`, { cause });
+/** An outline whose points name sources that there are. Throws for one without a section. */
+export function outlineFrom(answer: ModelOutline, topic: Topic): Outline {
+  const sections = answer.sections
+    .map(({ heading, points }) => ({
+      heading: heading.trim(),
+      points: points.map(({ claim, sources }) => ({
+        claim,
+        sources: known(sources, topic).map((i) => i + 1),
+      })),
+    }))
+    .filter(({ heading, points }) => heading !== "" && points.length > 0);
+  if (sections.length === 0) throw new Error("the outline has no sections");
+  return { ...answer, sections };
 }
 
 /**
  * Turns a model's answer into a draft. What it claims to quote has to stand in the source, or the
- * quotation is dropped; citations of sources that do not exist lose their link. Throws for an
+ * quotation is dropped; citations of sources that do not exist are dropped as well. Throws for an
  * answer without text.
  */
 export function draftFrom(
@@ -116,10 +83,15 @@ export function draftFrom(
   log: (message: string, details?: Record<string, unknown>) => void,
 ): Draft {
   const sections = answer.sections
-    .map((section) => ({
-      heading: section.heading.replace(/^#+\s*/, "").trim(),
-      markdown: linkCitations(section.markdown.trim(), topic.sources.length),
-    }))
+    .map(
+      ({ heading, blocks }): Section => ({
+        heading: heading.replace(/^#+\s*/, "").trim(),
+        markdown: blocks
+          .map((block) => blockText(block, topic))
+          .filter((text) => text !== "")
+          .join("\n\n"),
+      }),
+    )
     .filter((section) => section.heading !== "" && section.markdown !== "");
   const title = answer.title.trim();
   if (sections.length === 0 || title === "") throw new Error("the answer has no title or no sections");
@@ -137,14 +109,42 @@ export function draftFrom(
     lead: "",
     sections,
     keyFacts: answer.key_facts
-      .map((fact) => fact.replaceAll(/\s*\[\d+\]/g, "").trim())
-      .filter((fact) => fact !== "")
-      .slice(0, 5)
-      .map((text) => ({ text, source: null })),
+      .map(({ text, sources }) => ({ text: unnumbered(text), source: known(sources, topic)[0] ?? null }))
+      .filter(({ text }) => text !== "")
+      .slice(0, 5),
     pullQuote: quoted && quotedFrom >= 0 ? { text: quoted, source: quotedFrom } : null,
     citations,
     generator,
   };
+}
+
+type Block = ModelArticle["sections"][number]["blocks"][number];
+
+/** A paragraph or a list, each claim with links to the sources that it rests on. */
+function blockText({ list, claims }: Block, topic: Topic): string {
+  const texts = claims
+    .map(({ text, sources }) => {
+      const numbers = [...text.matchAll(NUMBERED)].flatMap(([, given]) => given!.split(",").map(Number));
+      const plain = unnumbered(text).replace(/\s*\n\s*/g, " ");
+      const cited = known([...sources, ...numbers], topic)
+        .map(citationOf)
+        .join("");
+      return plain === "" ? "" : `${plain}${cited}`;
+    })
+    .filter((text) => text !== "");
+  return list ? texts.map((text) => `- ${text}`).join("\n") : texts.join(" ");
+}
+
+const NUMBERED = /\s*\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\](?!\()/g;
+
+function unnumbered(text: string): string {
+  return text.replace(NUMBERED, "").trim();
+}
+
+/** Numbers of sources as their indices: those that were read, each once, in order. */
+function known(numbers: readonly number[], topic: Topic): number[] {
+  const there = numbers.map((number) => number - 1).filter((i) => topic.sources[i]?.text !== undefined);
+  return [...new Set(there)].sort((a, b) => a - b);
 }
 
 /** Whether `quote` stands in the source, give or take white space, quotation marks and case. */
@@ -161,15 +161,4 @@ function plain(text: string): string {
     .replace(/\s+/g, " ")
     .trim()
     .replace(/[.…]+$/, "");
-}
-
-function linkCitations(markdown: string, sources: number): string {
-  return markdown.replace(/\[(\d{1,2}(?:\s*,\s*\d{1,2})*)\](?!\()/g, (_, list: string) =>
-    list
-      .split(",")
-      .map(Number)
-      .filter((number) => number >= 1 && number <= sources)
-      .map((number) => citationOf(number - 1))
-      .join(" "),
-  );
 }

@@ -18,7 +18,7 @@ const MAX_SUMMARY_CHARS = 280;
 /** The writer that works without any provider. Deterministic: one topic, one article. */
 export const offlineWriter: Writer = {
   generator: OFFLINE_GENERATOR,
-  write: (topic, _entities, signal) => composeOffline(topic, signal),
+  write: (topic, _names, _outline, signal) => composeOffline(topic, signal),
 };
 
 /** Rejects only when `signal` is aborted: any valid topic gives an article, however short. */

@@ -110,7 +110,7 @@ const HTML =
 const BLOCK_END = /<\/(?:p|div|li|h[1-6]|tr|ul|ol|section|article|blockquote)>|<br\s*\/?>/gi;
 
 /** Markup goes, text stays: a source is quoted, never executed. */
-function plainText(text: string): string {
+export function plainText(text: string): string {
   let plain = text.replace(/\r\n?/g, "\n");
   if (HTML.test(plain)) {
     const headed = plain

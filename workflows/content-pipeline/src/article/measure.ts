@@ -1,39 +1,30 @@
-/** Owns what an article is worth, measured: coverage, support, structure, readability, length. Pure; changes nothing. */
-
-import type { QualityScore } from "../library.ts";
+/** Owns what can be measured of an article: coverage, support, structure, readability, length, relevance, liveliness. Pure; judges nothing. */
 import { hasSourceText, type Topic } from "../topic.ts";
 import type { Draft } from "../writing/draft.ts";
 import { readSources } from "../writing/reading.ts";
 import { contentWords, countWords, sentencesOf } from "../writing/sentences.ts";
+import { unmarked } from "./claims.ts";
+import type { Measures } from "./quality-score.ts";
 import { fleschReadingEase } from "./readability.ts";
 
-const WEIGHTS = { coverage: 25, support: 35, structure: 15, readability: 10, length: 15 };
 /** A sentence is supported when this share of its meaningful words stands in one sentence of a source. */
 const SUPPORTED = 0.6;
 const FULL_LENGTH_WORDS = 600;
+/** Up to here a text needs no headings. */
+const SHORT_WORDS = 150;
 
 /** Measures a draft against what it was written from. Deterministic. */
-export function scoreQuality(draft: Draft, topic: Topic): QualityScore {
+export function measure(draft: Draft, topic: Topic): Measures {
   const text = plainTextOf(draft);
   const ease = topic.language.toLowerCase().startsWith("en") ? fleschReadingEase(text) : null;
-  const parts = {
+  return {
     coverage: coverage(`${draft.title}\n${text}`, topic),
     support: support(text, topic),
     structure: structure(draft),
     readability: ease === null ? null : readabilityScore(ease),
     length: lengthScore(countWords(text), topic),
-  };
-  let sum = 0;
-  let weights = 0;
-  for (const [name, weight] of Object.entries(WEIGHTS)) {
-    const value = parts[name as keyof typeof parts];
-    if (value === null) continue;
-    sum += value * weight;
-    weights += weight;
-  }
-  return {
-    score: Math.round(sum / weights),
-    parts,
+    relevance: relevance(draft, topic),
+    liveliness: liveliness(text, topic.language),
     fleschReadingEase: ease === null ? null : Math.round(ease * 10) / 10,
   };
 }
@@ -43,18 +34,6 @@ export function plainTextOf(draft: Draft): string {
   return [draft.summary, unmarked(draft.lead), ...draft.sections.map((section) => unmarked(section.markdown))]
     .filter((part) => part !== "")
     .join("\n\n");
-}
-
-function unmarked(markdown: string): string {
-  return markdown
-    .replace(/\[\d+\]\(#source-\d+\)/g, "")
-    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .replace(/^(?:[-*+]|\d+\.)\s+/gm, "")
-    .replace(/\*\*|__|(?<!\\)[*`]/g, "")
-    .replace(/\\([\\`*_[\]<>~|#+\-=.)])/g, "$1")
-    .replaceAll("&amp;", "&")
-    .replace(/[ \t]+/g, " ")
-    .trim();
 }
 
 function coverage(text: string, topic: Topic): number | null {
@@ -114,14 +93,58 @@ function indexOf(topic: Topic): { bags: Set<string>[]; places: Map<string, numbe
 
 function structure(draft: Draft): number {
   const count = draft.sections.length;
+  const opens = draft.summary !== "" && draft.summary.length <= 400 ? 15 : 0;
+  if (count === 0 && countWords(plainTextOf(draft)) <= SHORT_WORDS) return 60 + opens;
   const enough = count >= 3 && count <= 8 ? 40 : count > 0 ? 20 : 0;
   const headings = draft.sections.map((section) => section.heading.toLowerCase());
   const distinct = count > 0 && new Set(headings).size === count ? 20 : 0;
   const lengths = draft.sections.flatMap((section) => section.markdown.split(/\n{2,}/)).map(countWords);
   const readable = lengths.filter((words) => words >= 15 && words <= 160).length;
   const paragraphs = lengths.length === 0 ? 0 : Math.round((25 * readable) / lengths.length);
-  const opens = draft.summary !== "" && draft.summary.length <= 400 ? 15 : 0;
   return enough + distinct + paragraphs + opens;
+}
+
+function relevance(draft: Draft, topic: Topic): number {
+  const asked = new Set([topic.title, topic.brief, ...topic.keywords].flatMap(contentWords));
+  const parts = [draft.summary, draft.lead, ...draft.sections.map((s) => `${s.heading}\n${s.markdown}`)]
+    .map((part) => new Set(contentWords(unmarked(part))))
+    .filter((words) => words.size > 0);
+  if (parts.length === 0 || asked.size === 0) return 0;
+  // A long section speaks of something else as well; two of the words that were asked for are enough.
+  const enough = (words: Set<string>) => Math.min(2, asked.size, words.size);
+  const about = parts.filter((words) => [...words].filter((word) => asked.has(word)).length >= enough(words));
+  return percent(about.length / parts.length);
+}
+
+const CONCRETE = /\d|["“”«»]|(?<=[\p{Ll},;:] )\p{Lu}\p{Ll}/u;
+
+/** Half for sentences that hold something concrete (every second one is full marks), half for their rhythm. */
+function liveliness(text: string, language: string): number {
+  const sentences = text.split(/\n+/).flatMap((paragraph) => sentencesOf(paragraph, language));
+  if (sentences.length === 0) return 0;
+  const concrete = sentences.filter((sentence) => CONCRETE.test(sentence)).length / sentences.length;
+  const lengths = sentences.map(countWords);
+  const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const deviation = Math.sqrt(
+    lengths.reduce((sum, length) => sum + (length - mean) ** 2, 0) / lengths.length,
+  );
+  const rhythm = mean === 0 ? 0 : deviation / mean;
+  return percent(Math.min(1, concrete / 0.5) / 2 + Math.min(1, rhythm / 0.5) / 2);
+}
+
+/** Figures of the article that stand neither in the brief nor in any source, as they are written. */
+export function unknownFigures(text: string, topic: Topic): string[] {
+  const known = new Set(
+    figuresIn([topic.title, topic.brief, ...topic.sources.map((s) => s.text ?? "")].join("\n")),
+  );
+  return [...new Set(figuresIn(text))].filter((figure) => !known.has(figure));
+}
+
+/** Numbers of two digits and more, without the marks that group thousands; a single digit may be a count of the article's own. */
+function figuresIn(text: string): string[] {
+  return (text.match(/\d[\d.,\u00a0\u202f']*\d/g) ?? []).map((figure) =>
+    figure.replace(/[,\u00a0\u202f'](?=\d{3}(?:\D|$))/g, ""),
+  );
 }
 
 /** 60 and easier is plain English; below 0 nobody reads it. */

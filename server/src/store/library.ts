@@ -1,0 +1,35 @@
+/** Brings together what the content pipeline asks of the store, over one database. Owns no statement. */
+import { type ArticleToPublish, articlesLike, publishArticle } from "./content.ts";
+import { type Database, ping } from "./database.ts";
+import { addAlias, addEntity, entitiesLike, type NewEntity } from "./entities.ts";
+import { askAboutName } from "./entity-reviews.ts";
+import {
+  type PublicationRow,
+  publicationsOf,
+  publishersNamed,
+  recordMisplaced,
+  recordPlaced,
+} from "./publishers.ts";
+import { approvedArticle, submitReview } from "./reviews.ts";
+
+/** `trigrams`: whether the server compares names by their trigrams. */
+export function contentLibrary(db: Database, { trigrams }: { trigrams: boolean }) {
+  return {
+    ready: () => ping(db),
+    entitiesLike: (keys: string[], names: string[]) => entitiesLike(db, { keys, names, trigrams }),
+    addEntity: (entity: NewEntity) => addEntity(db, entity, trigrams),
+    addAlias: (alias: Parameters<typeof addAlias>[1]) => addAlias(db, alias),
+    askAboutName: (question: Parameters<typeof askAboutName>[1]) => askAboutName(db, question),
+    articlesLike: (bands: number[], taskId: string) => articlesLike(db, bands, taskId),
+    publish: (article: ArticleToPublish) => publishArticle(db, article),
+    submit: (article: ArticleToPublish, reasons: string[], publishers: string[]) =>
+      submitReview(db, { article, reasons, publishers }),
+    publishers: (names: string[]) => publishersNamed(db, names),
+    publications: (articleId: string) => publicationsOf(db, articleId),
+    placed: (articleId: string, placed: PublicationRow & { canonical: boolean }) =>
+      recordPlaced(db, articleId, placed),
+    misplaced: (articleId: string, publisher: string, error: string) =>
+      recordMisplaced(db, articleId, publisher, error),
+    approved: (reviewId: string) => approvedArticle(db, reviewId),
+  };
+}
