@@ -19,6 +19,7 @@ it("an empty environment gives the documented defaults, and empty values count a
   const expected: Config = {
     databaseUrl: null,
     dataDir: "./data",
+    articlesDir: null,
     host: "127.0.0.1",
     port: 8080,
     publicUrl: "http://127.0.0.1:8080",

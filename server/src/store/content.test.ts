@@ -4,18 +4,17 @@ import { randomUUID } from "node:crypto";
 import { describe, it } from "node:test";
 import { Problem } from "@master-orchestrator/contract";
 import { MINUTE, NOW } from "#test/builders.ts";
-import { openStore, untilBlocked } from "#test/stored.ts";
+import { openStore } from "#test/stored.ts";
 import {
   type ArticleToPublish,
-  addAlias,
-  addEntity,
   articleBySlug,
-  entitiesLike,
+  articlesLike,
   latestArticles,
   listArticles,
   publishArticle,
   relatedArticles,
 } from "./content.ts";
+import { insertEntity } from "./entities.ts";
 
 function anArticle(over: Partial<ArticleToPublish> = {}): ArticleToPublish {
   return {
@@ -33,9 +32,11 @@ function anArticle(over: Partial<ArticleToPublish> = {}): ArticleToPublish {
     generator: "offline-extractive",
     quality: { score: 71.5 },
     words: 1,
-    sources: [{ title: "Source", url: null, read: true }],
+    sources: [{ title: "Source", url: null, read: true, note: null }],
     jsonLd: { "@type": "Article" },
     entityIds: [],
+    unresolved: [],
+    fingerprint: null,
     ...over,
   };
 }
@@ -46,9 +47,10 @@ describe("publishing", () => {
     const article = anArticle();
     const { articleId, slug, created } = await publishArticle(db, article);
     assert.deepEqual([slug, created], ["a-title", true]);
-    const { entityIds: _, quality, ...given } = article;
+    const { entityIds: _, unresolved: _names, fingerprint: _print, quality, ...given } = article;
     assert.deepEqual(await articleBySlug(db, "a-title"), {
       ...given,
+      canonicalUrl: null,
       articleId,
       quality,
       qualityScore: 71.5,
@@ -101,7 +103,7 @@ describe("entities of an article", () => {
   it("are shown in their order; publishing again replaces them; one that is gone is left out", async (t) => {
     const { db } = await openStore(t);
     const entity = (name: string) =>
-      addEntity(db, { name, alias: name.toLowerCase(), keys: [name[0]!.toLowerCase()] });
+      insertEntity(db, { name, alias: name.toLowerCase(), keys: [name[0]!.toLowerCase()] });
     const [ada, bob, cy] = [await entity("Ada"), await entity("Bob"), await entity("Cy")];
     const article = anArticle({ entityIds: [bob.entityId, ada.entityId, bob.entityId, randomUUID()] });
     const { articleId } = await publishArticle(db, article);
@@ -121,45 +123,25 @@ describe("entities of an article", () => {
   });
 });
 
-describe("an entity", () => {
-  const named = (name: string) => ({ name, alias: "ada lovelace", keys: ["a", "l"] });
+describe("an article's likeness", () => {
+  const print = (n: number) => ({ signature: [n, 2, 3], bands: [n, n + 1] });
 
-  it("is added once under its name; who comes later is told whose it is", async (t) => {
+  it("finds the articles that share a band, but never the task's own", async (t) => {
     const { db } = await openStore(t);
-    const first = await addEntity(db, named("Ada Lovelace"));
-    assert.equal(first.created, true);
-    const second = await addEntity(db, named("ADA LOVELACE"));
-    assert.deepEqual(second, { entityId: first.entityId, name: "Ada Lovelace", created: false });
-  });
-
-  it("that two runs add at the same moment is one, and no row is left over", async (t) => {
-    const { db } = await openStore(t);
-    let second: Promise<{ entityId: string; created: boolean }> | undefined;
-    let first: { entityId: string; created: boolean } | undefined;
-    await db.transaction(async (tx) => {
-      first = await addEntity(tx, named("Ada Lovelace"));
-      second = addEntity(db, named("A. Lovelace"));
-      await untilBlocked(db);
-    });
-    assert.deepEqual([(await second)!.entityId, (await second)!.created], [first!.entityId, false]);
-    const crowd = await Promise.all(
-      Array.from({ length: 10 }, () => addEntity(db, { name: "Bob", alias: "bob", keys: ["b"] })),
-    );
-    assert.equal(new Set(crowd.map((one) => one.entityId)).size, 1);
-    assert.equal((await db.query("select from content.entities")).rowCount, 2);
-  });
-
-  it("has further names; one that is taken stays with its owner", async (t) => {
-    const { db } = await openStore(t);
-    const ada = await addEntity(db, named("Ada Lovelace"));
-    const bob = await addEntity(db, { name: "Bob", alias: "bob", keys: ["b"] });
-    const alias = { alias: "ada king", keys: ["a", "k"] };
-    assert.equal((await addAlias(db, { entityId: ada.entityId, ...alias })).entityId, ada.entityId);
-    assert.equal((await addAlias(db, { entityId: bob.entityId, ...alias })).entityId, ada.entityId);
-    assert.deepEqual(await entitiesLike(db, ["k", "a", "zz"]), [
-      { entityId: ada.entityId, name: "Ada Lovelace", aliases: ["ada king", "ada lovelace"] },
+    const one = anArticle({ slug: "one", fingerprint: print(1) });
+    await publishArticle(db, one);
+    await publishArticle(db, anArticle({ slug: "two", fingerprint: print(2) }));
+    await publishArticle(db, anArticle({ slug: "far", fingerprint: print(70) }));
+    assert.deepEqual(await articlesLike(db, [1, 2], randomUUID()), [
+      { slug: "one", signature: [1, 2, 3] },
+      { slug: "two", signature: [2, 2, 3] },
     ]);
-    assert.deepEqual(await entitiesLike(db, []), []);
+    assert.deepEqual(
+      (await articlesLike(db, [1, 2], one.taskId)).map(({ slug }) => slug),
+      ["two"],
+    );
+    await publishArticle(db, { ...one, fingerprint: null });
+    assert.deepEqual(await articlesLike(db, [1], randomUUID()), []);
   });
 });
 

@@ -20,7 +20,10 @@ test("topics become published articles", async () => {
   const library = memoryLibrary();
   const workflow = contentPipeline({ library, providers: OFFLINE, sdk: quiet });
   const sent = await orchestrator.dispatch(workflow, {
-    tasks: [{ payload: payload(), content_type: "how_to" }, { payload: payload() }],
+    tasks: [
+      { payload: payload(), content_type: "how_to" },
+      { payload: payload({ sources: [{ text: GRID }] }) },
+    ],
   });
   const callback = await sent.callback;
   await workflow.stop();

@@ -28,7 +28,8 @@ function anArticle(changes: Partial<Article> = {}): Article {
       .join(""),
     markdown: "",
     quality: { score: 91 },
-    sources: [{ title: "Notes", url: null, read: true }],
+    sources: [{ title: "Notes", url: null, read: true, note: null }],
+    canonicalUrl: null,
     jsonLd: { "@type": "Article", headline: "How tides work" },
     entities: ["Isaac Newton"],
     ...changes,
@@ -124,4 +125,12 @@ test("the list leads to the articles and to the older ones", () => {
   assert.match(page, /<a rel="next" href="\/articles\?cursor=abc_-">/);
   assert.match(articleIndexPage([]), /Nothing has been published yet\./);
   assert.doesNotMatch(articleIndexPage([]), /rel="next"/);
+});
+
+test("an article that is to be found elsewhere says so to search engines", () => {
+  const page = articlePage(anArticle({ canonicalUrl: "https://blog.example/tides/" }), {
+    baseUrl: "https://o.example",
+  });
+  assert.match(page, /<link rel="canonical" href="https:\/\/blog\.example\/tides\/">/);
+  assert.match(page, /"mainEntityOfPage":"https:\/\/blog\.example\/tides\/"/);
 });

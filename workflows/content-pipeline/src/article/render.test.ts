@@ -84,7 +84,13 @@ test("a source that was not read is named as a reference", () => {
   };
   const { html, markdown } = renderArticle(draft, topic);
   assert.match(html, />example\.org\/a\/b<\/a> <span class="note">\(reference; not read for this article\)</);
-  assert.match(markdown, /\(reference; not read\)/);
+  assert.match(markdown, /\(reference; not read for this article\)/);
+  const failed = {
+    ...topic,
+    sources: [{ url: "https://example.org/a", note: "example.org answered HTTP <404>" }],
+  };
+  const { html: page } = renderArticle(draft, failed);
+  assert.match(page, /\(reference; could not be read: example\.org answered HTTP &lt;404&gt;\)/);
 });
 
 test("titles become addresses", () => {

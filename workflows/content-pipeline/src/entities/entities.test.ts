@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryLibrary } from "../memory-library.ts";
 import { aTopic } from "../writing/sample-topics.ts";
+import { decisionsFrom } from "./decide.ts";
 import { candidateNames } from "./names.ts";
 import { matchingKeys, normalizeName, trigramSimilarity } from "./normalize.ts";
-import { judgeByRule, resolveEntities } from "./resolve.ts";
+import { type Decision, judgeByRule, resolveEntities } from "./resolve.ts";
+
+const taskId = "0190d7e0-0000-7000-8000-000000000001";
 
 test("names are normalised to one form", () => {
   const cases = {
@@ -38,7 +41,8 @@ test("a name means the entity that its form says", () => {
     ["World Health Organisation", ["world health organization"], "alias"],
     ["Dr. Marie Curie", ["marie curie"], "same"],
     ["Pierre Curie", ["marie curie"], "new"],
-    ["Maria Curie", ["marie curie"], "new"],
+    ["Maria Curie", ["marie curie"], "unsure"],
+    ["Fraunhofer Society", ["fraunhofer institute"], "new"],
     ["Curie", ["marie curie"], "new"],
     ["Apollo 12", ["apollo 11"], "new"],
     ["Charles II", ["charles i"], "new"],
@@ -102,11 +106,14 @@ test("names are found where the text shows them to be names", () => {
 
 test("topics that write a name differently meet in one entity", async () => {
   const library = memoryLibrary();
-  const resolve = (...names: string[]) =>
-    resolveEntities(
-      names.map((name) => ({ name, aliases: [], evidence: 2 })),
-      library,
-    );
+  const resolve = async (...names: string[]) =>
+    (
+      await resolveEntities(
+        names.map((name) => ({ name, aliases: [], evidence: 2 })),
+        library,
+        { taskId },
+      )
+    ).entities;
   const [first] = await resolve("Royal Society");
   assert.equal(first!.resolution, "new");
   const [second, third] = await resolve("The Royal Society of London", "Royal Institution");
@@ -120,23 +127,66 @@ test("topics that write a name differently meet in one entity", async () => {
 test("two runs that meet the same new name at once add it once", async () => {
   const library = memoryLibrary();
   const candidates = [{ name: "Royal Society", aliases: ["RS"], evidence: 2 }];
-  const results = await Promise.all([1, 2, 3].map(() => resolveEntities(candidates, library)));
-  assert.equal(new Set(results.map(([entity]) => entity!.entityId)).size, 1);
+  const results = await Promise.all([1, 2, 3].map(() => resolveEntities(candidates, library, { taskId })));
+  assert.equal(new Set(results.map(({ entities }) => entities[0]!.entityId)).size, 1);
   assert.equal(library.entities.size, 1);
-  assert.equal((await library.entitiesLike(["rs"])).length, 1);
+  assert.equal((await library.entitiesLike(["rs"], [])).length, 1);
+});
+
+test("two runs that meet two spellings of a new name at once add one entity", async () => {
+  const library = memoryLibrary();
+  const of = (name: string) => resolveEntities([{ name, aliases: [], evidence: 2 }], library, { taskId });
+  const results = await Promise.all([of("World Health Organization"), of("World Health Organisation")]);
+  assert.equal(library.entities.size, 1);
+  assert.equal(new Set(results.map(({ entities }) => entities[0]!.entityId)).size, 1);
 });
 
 test("another judge may decide", async () => {
   const library = memoryLibrary();
-  await resolveEntities([{ name: "Samuel Clemens", aliases: [], evidence: 2 }], library);
-  const [entity] = await resolveEntities(
-    [{ name: "Samuel Twain", aliases: [], evidence: 2 }],
-    library,
-    (_name, known) => ({
-      kind: "alias",
-      entityId: known[0]!.entityId,
-      confidence: 0.8,
-    }),
+  await resolveEntities([{ name: "Samuel Clemens", aliases: [], evidence: 2 }], library, { taskId });
+  const { entities } = await resolveEntities([{ name: "Samuel Twain", aliases: [], evidence: 2 }], library, {
+    taskId,
+    judge: (_name, known) => ({ kind: "alias", entityId: known[0]!.entityId, confidence: 0.8 }),
+  });
+  assert.equal(entities[0]!.name, "Samuel Clemens");
+});
+
+test("a name in doubt makes no entity: it waits for a person, and once decided means what was decided", async () => {
+  const library = memoryLibrary();
+  const resolve = (decided?: Record<string, Decision>) =>
+    resolveEntities([{ name: "Maria Curie", aliases: [], evidence: 2 }], library, {
+      taskId,
+      ...(decided ? { decided } : {}),
+    });
+  const marie = await resolveEntities([{ name: "Marie Curie", aliases: [], evidence: 2 }], library, {
+    taskId,
+  });
+  assert.deepEqual(await resolve(), { entities: [], unresolved: ["maria curie"] });
+  assert.equal(library.entities.size, 1);
+  assert.match(
+    library.questions.get("maria curie")!.why,
+    /"Maria Curie" and "Marie Curie" are alike \(0\.\d+\)/,
   );
-  assert.equal(entity!.name, "Samuel Clemens");
+  const { entityId } = marie.entities[0]!;
+  const told = await resolve({ "Maria Curie": { kind: "alias", entityId, confidence: 0.9 } });
+  assert.deepEqual([told.entities[0]!.entityId, told.unresolved], [entityId, []]);
+});
+
+test("a model's decision counts only where it is sure, and about what it was asked", () => {
+  const lookalikes = [{ entityId: "e1", name: "Marie Curie", similarity: 0.7, aliases: ["marie curie"] }];
+  const asked = ["A", "B", "C", "D", "E"].map((name) => ({ name, lookalikes }));
+  const decisions = [
+    { name: 1, same_as: 1, sure: true, why: "the same physicist" },
+    { name: 2, same_as: null, sure: true, why: "a ship" },
+    { name: 3, same_as: 1, sure: false, why: "the text does not tell" },
+    { name: 4, same_as: 7, sure: true, why: "made up" },
+    { name: 9, same_as: 1, sure: true, why: "not asked" },
+  ];
+  const decided = decisionsFrom({ decisions }, asked, "stub/model");
+  assert.deepEqual(
+    Object.values(decided).map(({ kind }) => kind),
+    ["alias", "new", "unsure", "unsure", "unsure"],
+  );
+  assert.match((decided.C as { why: string }).why, /stub\/model is not sure: the text does not tell/);
+  assert.match((decided.E as { why: string }).why, /said nothing/);
 });

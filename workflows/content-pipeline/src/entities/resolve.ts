@@ -59,7 +59,7 @@ export function judgeByRule(name: string, known: readonly KnownEntity[]): Decisi
     let similarity = 0;
     for (const alias of entity.aliases) {
       const score = likeness(normalized, alias);
-      if (numbersOf(normalized) === numbersOf(alias)) {
+      if (couldBeSpellings(normalized, alias)) {
         similarity = Math.max(similarity, trigramSimilarity(normalized, alias));
       }
       if (score > bestScore) {
@@ -217,6 +217,11 @@ async function addFurther(
     aliases.add(further);
   }
   known.set(owner.entityId, { entityId: owner.entityId, name: owner.name, aliases: [...aliases] });
+}
+
+/** A surname is no spelling of a full name, and Apollo 11 none of Apollo 12. */
+function couldBeSpellings(a: string, b: string): boolean {
+  return numbersOf(a) === numbersOf(b) && significant(a).length === significant(b).length;
 }
 
 /** 0–1: how sure two normalised names mean the same. */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import type { Topic } from "../topic.ts";
 import type { Writer } from "./draft.ts";
-import { draftFrom, modelWriter, type Provider } from "./model-writer.ts";
+import type { Provider } from "./model.ts";
+import { draftFrom, modelWriter, outlineFrom } from "./model-writer.ts";
 import type { ModelArticle } from "./prompt.ts";
 import { aTopic } from "./sample-topics.ts";
 
@@ -14,10 +14,31 @@ const ANSWER: ModelArticle = {
   title: "Warm without a boiler",
   summary: "Heat pumps move heat.",
   sections: [
-    { heading: "## How", markdown: "They move heat [1]. They pause [2, 9].\n\n<script>x</script>" },
-    { heading: "", markdown: "no heading" },
+    {
+      heading: "## How",
+      blocks: [
+        {
+          list: false,
+          claims: [
+            { text: "They move heat.", sources: [1] },
+            { text: "They pause [2, 9].", sources: [] },
+          ],
+        },
+        {
+          list: true,
+          claims: [
+            { text: "<script>x</script>", sources: [0, 3] },
+            { text: "second\nitem", sources: [2, 1, 2] },
+          ],
+        },
+      ],
+    },
+    { heading: "", blocks: [{ list: false, claims: [{ text: "no heading", sources: [] }] }] },
   ],
-  key_facts: ["At ten metres it is quieter than a refrigerator. [1]", " "],
+  key_facts: [
+    { text: "At ten metres it is quieter than a refrigerator. [1]", sources: [1] },
+    { text: " ", sources: [] },
+  ],
   pull_quote: "noise is the complaint that neighbours  make most often",
   citations: [
     { source: 1, quote: "Heat pumps move heat instead of making it." },
@@ -85,7 +106,9 @@ const openai = (content: string) => ({
 test("Gemini is asked through the gateway, with the execution's token in the place of its key", async () => {
   await using provider = await stub(() => ({ status: 200, body: gemini(JSON.stringify(ANSWER)) }));
   const entities = [{ entityId: "e", name: "Fraunhofer Institute", mention: "", resolution: "new" as const }];
-  const draft = await provider.writer("gemini", "gemini-3.5-flash-lite").write(aTopic(), entities, never);
+  const draft = await provider
+    .writer("gemini", "gemini-3.5-flash-lite")
+    .write(aTopic(), entities, null, never);
   assert.equal(provider.seen.length, 1);
   const [call] = provider.seen;
   assert.equal(call!.path, "/ai/gemini/v1beta/models/gemini-3.5-flash-lite:generateContent");
@@ -93,7 +116,7 @@ test("Gemini is asked through the gateway, with the execution's token in the pla
   const sent = JSON.stringify(call!.body);
   assert.match(sent, /\[2\] Peak load/);
   assert.match(sent, /Fraunhofer Institute/);
-  assert.match(sent, /"maxOutputTokens":8192/);
+  assert.match(sent, /"maxOutputTokens":6144/);
   assert.match(sent, /responseSchema|responseJsonSchema/);
   assert.equal(draft.title, "Warm without a boiler");
   assert.equal(draft.generator, "gemini/gemini-3.5-flash-lite");
@@ -101,7 +124,7 @@ test("Gemini is asked through the gateway, with the execution's token in the pla
 
 test("OpenAI is asked by chat completions, which compatible servers speak as well", async () => {
   await using provider = await stub(() => ({ status: 200, body: openai(JSON.stringify(ANSWER)) }));
-  const draft = await provider.writer("openai", "gpt-6-luna").write(aTopic(), [], never);
+  const draft = await provider.writer("openai", "gpt-6-luna").write(aTopic(), [], null, never);
   const [call] = provider.seen;
   assert.equal(call!.path, "/ai/openai/v1/chat/completions");
   assert.equal(call!.headers.authorization, "Bearer moe_secret");
@@ -115,14 +138,13 @@ test("an answer is checked against the sources", () => {
   assert.deepEqual(draft.sections, [
     {
       heading: "How",
-      markdown: "They move heat [1](#source-1). They pause [2](#source-2).\n\n<script>x</script>",
+      markdown:
+        "They move heat.[1](#source-1) They pause.[2](#source-2)\n\n- <script>x</script>\n- second item[1](#source-1)[2](#source-2)",
     },
   ]);
   assert.deepEqual(draft.citations, [{ text: "Heat pumps move heat instead of making it.", source: 0 }]);
   assert.deepEqual(draft.pullQuote, { text: ANSWER.pull_quote, source: 0 });
-  assert.deepEqual(draft.keyFacts, [
-    { text: "At ten metres it is quieter than a refrigerator.", source: null },
-  ]);
+  assert.deepEqual(draft.keyFacts, [{ text: "At ten metres it is quieter than a refrigerator.", source: 0 }]);
   assert.deepEqual(messages, ["quotations that are not in the source were dropped"]);
 });
 
@@ -162,7 +184,7 @@ test("a refusal of the gateway fails the task, with what the gateway said", asyn
   ];
   for (const [name, status, body, expected] of refusals) {
     await using provider = await stub(() => ({ status, body }));
-    await assert.rejects(provider.writer(name, "gpt-6-luna").write(aTopic(), [], never), expected);
+    await assert.rejects(provider.writer(name, "gpt-6-luna").write(aTopic(), [], null, never), expected);
     assert.equal(provider.seen.length, 1, "a refusal for good is not tried again");
   }
 });
@@ -174,7 +196,7 @@ test("a provider that is down is tried once more, and then the task fails", asyn
     headers: { "retry-after-ms": "1" },
   }));
   await assert.rejects(
-    provider.writer("openai", "gpt-6-luna").write(aTopic(), [], never),
+    provider.writer("openai", "gpt-6-luna").write(aTopic(), [], null, never),
     /HTTP 503: overloaded/,
   );
   assert.equal(provider.seen.length, 2);
@@ -186,8 +208,45 @@ test("an abort ends the call", async () => {
     stopped.abort(new Error("deadline"));
     return { status: 200, body: gemini(JSON.stringify(ANSWER)) };
   });
-  await assert.rejects(
-    provider.writer("gemini", "m").write(aTopic() as Topic, [], stopped.signal),
-    /deadline/,
-  );
+  await assert.rejects(provider.writer("gemini", "m").write(aTopic(), [], null, stopped.signal), /deadline/);
+});
+
+test("an outline keeps only sources that there are, and is refused without sections", () => {
+  const points = [
+    { claim: "Heat is moved", sources: [1, 9, 1] },
+    { claim: "Peaks", sources: [2] },
+  ];
+  const answer = {
+    angle: "How",
+    sections: [
+      { heading: " How ", points },
+      { heading: "Empty", points: [] },
+    ],
+    not_covered: [],
+  };
+  assert.deepEqual(outlineFrom(answer, aTopic()).sections, [
+    {
+      heading: "How",
+      points: [
+        { claim: "Heat is moved", sources: [1] },
+        { claim: "Peaks", sources: [2] },
+      ],
+    },
+  ]);
+  assert.throws(() => outlineFrom({ ...answer, sections: [] }, aTopic()), /no sections/);
+});
+
+test("the article follows its outline, and a revision is told what was found", async () => {
+  await using provider = await stub(() => ({ status: 200, body: gemini(JSON.stringify(ANSWER)) }));
+  const writer = provider.writer("gemini", "m");
+  const outline = {
+    angle: "Warmth for less",
+    sections: [{ heading: "Costs", points: [{ claim: "What it costs", sources: [1] }] }],
+    not_covered: [],
+  };
+  const draft = await writer.write(aTopic(), [], outline, never);
+  await writer.revise!(aTopic(), [], { draft, findings: ["Say what it costs"] }, never);
+  const [first, second] = provider.seen.map((call) => JSON.stringify(call.body));
+  assert.match(first!, /Outline: Warmth for less.*## Costs.*What it costs \[1\]/);
+  assert.match(second!, /\(2\) At ten metres.*An editor found:.*Say what it costs/);
 });

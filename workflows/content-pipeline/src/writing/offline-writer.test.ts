@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plainTextOf } from "../article/quality.ts";
+import { plainTextOf } from "../article/measure.ts";
 import type { Topic } from "../topic.ts";
 import type { Draft } from "./draft.ts";
 import { composeOffline } from "./offline-writer.ts";

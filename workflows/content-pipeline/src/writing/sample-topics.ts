@@ -1,5 +1,6 @@
-/** Owns topics with realistic sources, for tests. The words are the project's own. */
+/** Owns topics with realistic sources, and drafts, for tests. The words are the project's own. */
 import { type Topic, TopicSchema } from "../topic.ts";
+import type { Draft } from "./draft.ts";
 
 export const HEAT_PUMPS = `Heat pumps move heat instead of making it. A refrigerant boils in the outdoor unit at a temperature far below zero, and so it takes up heat even from cold air. The compressor squeezes the vapour, which makes it hot, and the indoor unit passes that heat to the water of the radiators. Because heat is only moved, one kilowatt-hour of electricity delivers three to four kilowatt-hours of heat in a mild winter.
 
@@ -29,4 +30,29 @@ export function aTopic(changes: Partial<Record<keyof Topic, unknown>> = {}): Top
     ],
     ...changes,
   });
+}
+
+/** A draft of `aTopic` as a model might write it. */
+export function aDraft(changes: Partial<Draft> = {}): Draft {
+  return {
+    title: "Warm without a boiler",
+    summary: "Heat pumps move heat.",
+    lead: "",
+    sections: [
+      {
+        heading: "How they work",
+        markdown:
+          "A refrigerant boils far below zero[1](#source-1) and takes up heat even from cold air[1](#source-1).",
+      },
+      {
+        heading: "The grid",
+        markdown: "- They draw most on the coldest evening[2](#source-2)\n- Owners keep a wood stove",
+      },
+    ],
+    keyFacts: [{ text: "Underfloor heating is content with 35 °C.", source: 0 }],
+    pullQuote: null,
+    citations: [],
+    generator: "test/model",
+    ...changes,
+  };
 }
