@@ -14,7 +14,7 @@ import {
   publishArticle,
   relatedArticles,
 } from "./content.ts";
-import { insertEntity } from "./entities.ts";
+import { insertEntities } from "./entities.ts";
 
 function anArticle(over: Partial<ArticleToPublish> = {}): ArticleToPublish {
   return {
@@ -103,7 +103,9 @@ describe("entities of an article", () => {
   it("are shown in their order; publishing again replaces them; one that is gone is left out", async (t) => {
     const { db } = await openStore(t);
     const entity = (name: string) =>
-      insertEntity(db, { name, alias: name.toLowerCase(), keys: [name[0]!.toLowerCase()] });
+      insertEntities(db, [{ name, alias: name.toLowerCase(), keys: [name[0]!.toLowerCase()] }]).then(
+        ([one]) => one!,
+      );
     const [ada, bob, cy] = [await entity("Ada"), await entity("Bob"), await entity("Cy")];
     const article = anArticle({ entityIds: [bob.entityId, ada.entityId, bob.entityId, randomUUID()] });
     const { articleId } = await publishArticle(db, article);

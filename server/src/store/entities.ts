@@ -52,50 +52,51 @@ export interface NewEntity {
   name: string;
   alias: string;
   keys: string[];
-  /** The entities that whoever asks has compared it with. */
-  seen: string[];
 }
 
 /**
- * Adds an entity under its normalised name. When that alias is taken, also by a run that commits at this very moment, its
- * owner is returned and nothing is added; when there are entities it might be that were not compared with it, these are.
+ * Adds entities under their normalised names, those whose alias is taken left out; returns what was added. When there are
+ * entities that one of them might be and that whoever asks has not `seen`, adds nothing and returns those: also those
+ * that another run commits at this very moment.
  */
-export async function addEntity(
+export async function addEntities(
   db: Database,
-  entity: NewEntity,
+  { entities, seen }: { entities: NewEntity[]; seen: string[] },
   trigrams: boolean,
-): Promise<{ entityId: string; name: string; created: boolean } | { appeared: EntityRow[] }> {
+): Promise<{ added: { entityId: string; name: string; alias: string }[] } | { appeared: EntityRow[] }> {
+  const keys = [...new Set(entities.flatMap((entity) => entity.keys))];
+  const names = entities.map((entity) => entity.alias);
   return await db.transaction(async (tx) => {
     await tx.query("select pg_advisory_xact_lock($1)", [ADDING]);
-    const like = await entitiesLike(tx, { keys: entity.keys, names: [entity.alias], trigrams });
-    const taken = like.find((known) => known.aliases.includes(entity.alias));
-    if (taken) return { entityId: taken.entityId, name: taken.name, created: false };
-    const appeared = like.filter(({ entityId }) => !entity.seen.includes(entityId));
-    if (appeared.length > 0) return { appeared };
-    return await insertEntity(tx, entity);
+    const like = await entitiesLike(tx, { keys, names, trigrams });
+    const appeared = like.filter(({ entityId }) => !seen.includes(entityId));
+    return appeared.length > 0 ? { appeared } : { added: await insertEntities(tx, entities) };
   });
 }
 
-/** Adds it without a look at its like: for a person who says that it is none of them. */
-export async function insertEntity(
+/** Adds them without a look at their like: those whose alias nobody has. */
+export async function insertEntities(
   tx: Queryable,
-  entity: Omit<NewEntity, "seen">,
-): Promise<{ entityId: string; name: string; created: boolean }> {
+  entities: readonly NewEntity[],
+): Promise<{ entityId: string; name: string; alias: string }[]> {
   // The alias comes first: only who gets it adds the entity, so a lost race leaves no row behind. The
   // foreign key is checked at the end of the statement, when both are there.
   const { rows } = await tx.query(
-    `with alias as (
+    `with given as (
+       select name, alias, keys from jsonb_to_recordset($1::jsonb) as n (name text, alias text, keys text[])),
+     aliased as (
        insert into content.entity_aliases (alias, entity_id, match_keys)
-       values ($2, gen_random_uuid(), $3::text[])
+       select alias, gen_random_uuid(), keys from given order by alias
        on conflict (alias) do nothing
-       returning entity_id)
-     insert into content.entities (entity_id, name)
-     select entity_id, $1 from alias
-     returning entity_id`,
-    [entity.name, entity.alias, entity.keys],
+       returning entity_id, alias),
+     added as (
+       insert into content.entities (entity_id, name)
+       select entity_id, name from aliased join given using (alias)
+       returning entity_id, name)
+     select entity_id, name, alias from added join aliased using (entity_id)`,
+    [JSON.stringify(entities)],
   );
-  if (rows[0]) return { entityId: rows[0].entity_id, name: entity.name, created: true };
-  return { ...(await ownerThatIs(tx, entity.alias)), created: false };
+  return rows.map((row) => ({ entityId: row.entity_id, name: row.name, alias: row.alias }));
 }
 
 /** Adds an alias to an entity, or to the one that it was merged into. When it is taken, its owner stays and is returned. */

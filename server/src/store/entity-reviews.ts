@@ -2,7 +2,7 @@
 import { Problem } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import type { Database, Queryable, Row } from "./database.ts";
-import { addAlias, findEntity, insertEntity, noEntity, ownerOf } from "./entities.ts";
+import { addAlias, findEntity, insertEntities, noEntity, ownerOf } from "./entities.ts";
 import { settleUnresolved } from "./unresolved.ts";
 
 export interface Candidate {
@@ -131,8 +131,8 @@ async function entityFor(
   wanted: string | null,
 ): Promise<string> {
   if (wanted === null) {
-    const added = await insertEntity(tx, { name, alias, keys });
-    if (!added.created) throw meansAlready(alias, added);
+    const [added] = await insertEntities(tx, [{ name, alias, keys }]);
+    if (!added) throw meansAlready(alias, (await ownerOf(tx, alias))!);
     return added.entityId;
   }
   const target = await findEntity(tx, wanted, { lock: true });

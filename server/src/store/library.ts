@@ -1,7 +1,7 @@
 /** Brings together what the content pipeline asks of the store, over one database. Owns no statement. */
 import { type ArticleToPublish, articlesLike, publishArticle } from "./content.ts";
 import { type Database, ping } from "./database.ts";
-import { addAlias, addEntity, entitiesLike, type NewEntity } from "./entities.ts";
+import { addAlias, addEntities, entitiesLike, type NewEntity } from "./entities.ts";
 import { askAboutName } from "./entity-reviews.ts";
 import {
   type PublicationRow,
@@ -17,7 +17,7 @@ export function contentLibrary(db: Database, { trigrams }: { trigrams: boolean }
   return {
     ready: () => ping(db),
     entitiesLike: (keys: string[], names: string[]) => entitiesLike(db, { keys, names, trigrams }),
-    addEntity: (entity: NewEntity) => addEntity(db, entity, trigrams),
+    addEntities: (entities: NewEntity[], seen: string[]) => addEntities(db, { entities, seen }, trigrams),
     addAlias: (alias: Parameters<typeof addAlias>[1]) => addAlias(db, alias),
     askAboutName: (question: Parameters<typeof askAboutName>[1]) => askAboutName(db, question),
     articlesLike: (bands: number[], taskId: string) => articlesLike(db, bands, taskId),

@@ -91,15 +91,14 @@ export interface Library {
   /** The entities with an alias that shares a matching key with any of `keys` or resembles one of `names`; the likeliest first. */
   entitiesLike(keys: string[], names: string[]): Promise<KnownEntity[]>;
   /**
-   * Adds an entity under its normalised name; when that alias is taken, returns its owner instead. When
-   * there are entities it might be that are not among `seen`, adds nothing and returns those.
+   * Adds entities under their normalised names and returns what was added; one whose alias is taken is left
+   * out. When there are entities that one of them might be that are not among `seen`, adds nothing and
+   * returns those.
    */
-  addEntity(entity: {
-    name: string;
-    alias: string;
-    keys: string[];
-    seen: string[];
-  }): Promise<{ entityId: string; name: string; created: boolean } | { appeared: KnownEntity[] }>;
+  addEntities(
+    entities: { name: string; alias: string; keys: string[] }[],
+    seen: string[],
+  ): Promise<{ added: { entityId: string; name: string; alias: string }[] } | { appeared: KnownEntity[] }>;
   /** Adds an alias; when it is taken, its owner stays and is returned. */
   addAlias(alias: {
     entityId: string;

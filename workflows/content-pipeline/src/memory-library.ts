@@ -64,7 +64,7 @@ export function memoryLibrary(): MemoryLibrary {
   };
 }
 
-type Shelf = "entities" | "questions" | "entitiesLike" | "addEntity" | "addAlias" | "askAboutName";
+type Shelf = "entities" | "questions" | "entitiesLike" | "addEntities" | "addAlias" | "askAboutName";
 
 function entityShelf(): Pick<MemoryLibrary, Shelf> {
   const entities: MemoryLibrary["entities"] = new Map();
@@ -87,15 +87,19 @@ function entityShelf(): Pick<MemoryLibrary, Shelf> {
     entities,
     questions,
     entitiesLike: async (keys) => like(keys),
-    addEntity: async ({ name, alias, keys, seen }) => {
-      const owner = ownerOf(alias);
-      if (owner) return { ...owner, created: false };
-      const appeared = like(keys).filter(({ entityId }) => !seen.includes(entityId));
+    addEntities: async (wanted, seen) => {
+      const appeared = like(wanted.flatMap(({ keys }) => keys)).filter(
+        ({ entityId }) => !seen.includes(entityId),
+      );
       if (appeared.length > 0) return { appeared };
-      const entityId = randomUUID();
-      entities.set(entityId, { entityId, name, aliases: [], keys: new Set() });
-      take(entityId, alias, keys);
-      return { entityId, name, created: true };
+      const added = [];
+      for (const { name, alias, keys } of wanted.filter((each) => !owners.has(each.alias))) {
+        const entityId = randomUUID();
+        entities.set(entityId, { entityId, name, aliases: [], keys: new Set() });
+        take(entityId, alias, keys);
+        added.push({ entityId, name, alias });
+      }
+      return { added };
     },
     addAlias: async ({ entityId, alias, keys }) => {
       if (!owners.has(alias)) take(entityId, alias, keys);

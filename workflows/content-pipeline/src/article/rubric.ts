@@ -3,8 +3,8 @@
 import type { Topic } from "../topic.ts";
 import type { Draft } from "../writing/draft.ts";
 import { claimsOf } from "./claims.ts";
-import { measure, unknownFigures } from "./measure.ts";
-import type { Criterion, QualityScore } from "./quality-score.ts";
+import { unknownFigures } from "./measure.ts";
+import type { Criterion, Measures, QualityScore } from "./quality-score.ts";
 
 /** Who gave the marks where no model was there: a formula, and it says so. */
 export const DETERMINISTIC_JUDGE = "deterministic-rubric";
@@ -65,8 +65,7 @@ export interface Bar {
 export const DEFAULT_BAR: Bar = { score: 55, support: 0.9, likeness: 0.8 };
 
 /** Marks by measurable features alone: never a model's opinion, and labelled as what it is. */
-export function judgeByMeasures(draft: Draft, topic: Topic): Verdict {
-  const measures = measure(draft, topic);
+export function judgeByMeasures(measures: Measures): Verdict {
   const mark = (percent: number) => 1 + Math.round((4 * percent) / 100);
   const marks = {
     interest: mark(measures.liveliness),
@@ -109,13 +108,12 @@ const WEIGHTS = { rubric: 80, readability: 10, originality: 10 };
 export function scoreOf(
   verdict: Verdict,
   of: {
-    draft: Draft;
-    topic: Topic;
+    measures: Measures;
     likeness: { slug: string; likeness: number } | null | undefined;
     bar: Bar;
   },
 ): QualityScore {
-  const { fleschReadingEase, ...parts } = measure(of.draft, of.topic);
+  const { fleschReadingEase, ...parts } = of.measures;
   const mean = CRITERION_NAMES.reduce((sum, name) => sum + verdict.marks[name], 0) / CRITERION_NAMES.length;
   const originality = of.likeness === undefined ? null : Math.round((1 - (of.likeness?.likeness ?? 0)) * 100);
   const values = { rubric: ((mean - 1) / 4) * 100, readability: parts.readability, originality };

@@ -112,6 +112,13 @@ export interface ResolveOptions {
   taskId: string;
 }
 
+/** What the run knows by now; what it adds itself is added to it. */
+interface Knowledge {
+  known: Map<string, KnownEntity>;
+  /** Ids of what this run has added. */
+  added: Set<string>;
+}
+
 /**
  * Resolves every candidate against the library and records what is new. A name that another run adds
  * at the same moment resolves to that run's entity, and one that comes to resemble another run's is
@@ -122,15 +129,62 @@ export async function resolveEntities(
   library: Library,
   options: ResolveOptions,
 ): Promise<Resolution> {
-  const known = await knownLike(candidates, library);
+  const knowledge: Knowledge = { known: await knownLike(candidates, library), added: new Set() };
+  await addWhatIsNew(candidates, knowledge, library, options);
   const resolved = new Map<string, ResolvedEntity>();
   const unresolved = new Set<string>();
   for (const candidate of candidates) {
-    const entity = await resolveOne(candidate, known, library, options);
+    const entity = await resolveOne(candidate, knowledge, library, options);
     if (entity === null) unresolved.add(normalizeName(candidate.name));
     else if (!resolved.has(entity.entityId)) resolved.set(entity.entityId, entity);
   }
   return { entities: [...resolved.values()], unresolved: [...unresolved] };
+}
+
+/** Most names of a topic are like nobody's: those are added in one go, which their own turn then finds done. */
+async function addWhatIsNew(
+  candidates: readonly Candidate[],
+  knowledge: Knowledge,
+  library: Library,
+  options: ResolveOptions,
+): Promise<void> {
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    // Among themselves they may be alike as well: then only the first is obviously new.
+    const seen = new Map(knowledge.known);
+    const fresh = candidates.filter(({ name }) => {
+      if (decide(name, seen, options).kind !== "new") return false;
+      seen.set(`new: ${name}`, { entityId: `new: ${name}`, name, aliases: [normalizeName(name)] });
+      return true;
+    });
+    if (fresh.length === 0 || (await add(fresh, knowledge, library))) return;
+  }
+}
+
+/** False where others appeared that they might be: these are known now. */
+async function add(
+  candidates: readonly Candidate[],
+  { known, added }: Knowledge,
+  library: Library,
+): Promise<boolean> {
+  const entities = candidates.map(({ name }) => {
+    const alias = normalizeName(name);
+    return { name, alias, keys: matchingKeys(alias) };
+  });
+  const outcome = await library.addEntities(entities, [...known.keys()]);
+  if ("appeared" in outcome) {
+    for (const entity of outcome.appeared) known.set(entity.entityId, entity);
+    return false;
+  }
+  for (const { entityId, name, alias } of outcome.added) {
+    known.set(entityId, { entityId, name, aliases: [alias] });
+    added.add(entityId);
+  }
+  return true;
+}
+
+function decide(name: string, known: ReadonlyMap<string, KnownEntity>, options: ResolveOptions): Decision {
+  const byRule = (options.judge ?? judgeByRule)(name, [...known.values()]);
+  return byRule.kind === "unsure" ? (options.decided?.[name] ?? byRule) : byRule;
 }
 
 async function knownLike(
@@ -149,56 +203,50 @@ const MAX_LOOKS = 10;
 /** Null for a name that waits for a person. */
 async function resolveOne(
   candidate: Candidate,
-  known: Map<string, KnownEntity>,
+  knowledge: Knowledge,
   library: Library,
   options: ResolveOptions,
 ): Promise<ResolvedEntity | null> {
+  const { name } = candidate;
+  const alias = normalizeName(name);
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
-    const outcome = await tryToResolve(candidate, known, library, options);
-    if (outcome === null || "entityId" in outcome) return outcome;
-    for (const entity of outcome.appeared) known.set(entity.entityId, entity);
+    const decision = decide(name, knowledge.known, options);
+    if (decision.kind === "new") {
+      const own = [...knowledge.known.values()].find((entity) => entity.aliases.includes(alias));
+      if (own) {
+        const same = { kind: "same", entityId: own.entityId, confidence: 1 } as const;
+        return await record(candidate, same, knowledge, library, options);
+      }
+      // The next look finds it, or what appeared meanwhile.
+      await add([candidate], knowledge, library);
+      continue;
+    }
+    return await record(candidate, decision, knowledge, library, options);
   }
-  throw new Error(`entities like ${JSON.stringify(candidate.name)} appear faster than they can be looked at`);
+  throw new Error(`entities like ${JSON.stringify(name)} appear faster than they can be looked at`);
 }
 
-async function tryToResolve(
+async function record(
   candidate: Candidate,
-  known: Map<string, KnownEntity>,
+  decision: Exclude<Decision, { kind: "new" }>,
+  { known, added }: Knowledge,
   library: Library,
-  options: ResolveOptions,
-): Promise<ResolvedEntity | null | { appeared: KnownEntity[] }> {
+  { taskId }: ResolveOptions,
+): Promise<ResolvedEntity | null> {
   const { name } = candidate;
   const alias = normalizeName(name);
   const keys = matchingKeys(alias);
-  const byRule = (options.judge ?? judgeByRule)(name, [...known.values()]);
-  const decision = byRule.kind === "unsure" ? (options.decided?.[name] ?? byRule) : byRule;
   let owner: { entityId: string; name: string };
-  let resolution: ResolvedEntity["resolution"];
   if (decision.kind === "unsure") {
-    const { taskId } = options;
-    const settled = await library.askAboutName({
-      name,
-      alias,
-      keys,
-      taskId,
-      lookalikes: decision.lookalikes,
-      why: decision.why,
-    });
+    const { lookalikes, why } = decision;
+    const settled = await library.askAboutName({ name, alias, keys, taskId, lookalikes, why });
     if (settled === null) return null;
     owner = settled;
-    resolution = "alias";
-  } else if (decision.kind === "new") {
-    const added = await library.addEntity({ name, alias, keys, seen: [...known.keys()] });
-    if ("appeared" in added) return added;
-    resolution = added.created ? "new" : "same";
-    owner = added;
   } else if (decision.kind === "alias") {
     owner = await library.addAlias({ entityId: decision.entityId, alias, keys });
-    resolution = "alias";
-  } else {
-    owner = known.get(decision.entityId)!;
-    resolution = "same";
-  }
+  } else owner = known.get(decision.entityId)!;
+  const resolution =
+    added.has(owner.entityId) && owner.name === name ? "new" : decision.kind === "same" ? "same" : "alias";
   await addFurther(candidate, owner, known, library);
   return { entityId: owner.entityId, name: owner.name, mention: name, resolution };
 }

@@ -2,7 +2,7 @@
 import type { TaskContext } from "@master-orchestrator/sdk";
 import { judgeByModel } from "../article/judge.ts";
 import { fingerprintOf, likenessOf } from "../article/likeness.ts";
-import { plainTextOf } from "../article/measure.ts";
+import { measure, plainTextOf } from "../article/measure.ts";
 import type { QualityScore } from "../article/quality-score.ts";
 import { findingsFor, judgeByMeasures, scoreOf, type Verdict } from "../article/rubric.ts";
 import type { Resolution } from "../entities/resolve.ts";
@@ -50,22 +50,17 @@ export async function writeArticle(
   const draft = await context.step("write", () => writer.write(topic, entities, outline, signal));
 
   context.progress(0.6, "judging");
-  const verdict = await judge(draft, "judge", { topic, context, desk });
-  const quality = await context.step("quality", () => score(draft, verdict, { topic, context, desk }));
-  const first = { draft, quality };
+  const about = { topic, context, desk };
+  const first = await judged(draft, "", about);
   // Another wording mends neither what is already said elsewhere nor what a person wants to see anyway.
-  if (passes(quality, params) || !writer.revise || params.revisions === 0) return first;
+  if (passes(first.quality, params) || !writer.revise || params.revisions === 0) return first;
 
   context.progress(0.7, "revising");
-  const findings = findingsFor(quality, verdict);
+  const findings = findingsFor(first.quality, first.verdict);
   const revised = await context.step("revise", () =>
     writer.revise!(topic, entities, { draft, findings }, signal),
   );
-  const secondVerdict = await judge(revised, "judge-revised", { topic, context, desk });
-  const secondQuality = await context.step("quality-revised", () =>
-    score(revised, secondVerdict, { topic, context, desk }),
-  );
-  return better(first, { draft: revised, quality: secondQuality });
+  return better(first, await judged(revised, "-revised", about));
 }
 
 interface About {
@@ -74,28 +69,34 @@ interface About {
   desk: Desk;
 }
 
-async function judge(draft: Draft, step: string, { topic, context, desk }: About): Promise<Verdict> {
-  const { cast } = desk;
-  if (!cast) return judgeByMeasures(draft, topic);
-  return await context.step(step, () =>
-    judgeByModel(asked(cast.judge, context), draft, topic, context.signal),
-  );
+type Judged = WrittenArticle & { verdict: Verdict };
+
+/** The verdict is a step of its own where a model is paid for it. */
+async function judged(draft: Draft, suffix: string, { topic, context, desk }: About): Promise<Judged> {
+  const { cast, library, params } = desk;
+  const measures = measure(draft, topic);
+  const verdict = cast
+    ? await context.step(`judge${suffix}`, () =>
+        judgeByModel(asked(cast.judge, context), draft, topic, context.signal),
+      )
+    : judgeByMeasures(measures);
+  const quality = await context.step(`quality${suffix}`, async () => {
+    const likeness = await nearestTo(draft, library, context.taskId);
+    return scoreOf(verdict, { measures, likeness, bar: params.bar });
+  });
+  return { draft, verdict, quality };
 }
 
-async function score(draft: Draft, verdict: Verdict, { topic, context, desk }: About): Promise<QualityScore> {
+/** The published article that is most alike; null if none is, undefined for a text too short to tell. */
+async function nearestTo(draft: Draft, library: Library, taskId: string) {
   const fingerprint = fingerprintOf(plainTextOf(draft));
-  const alike = fingerprint ? await desk.library.articlesLike(fingerprint.bands, context.taskId) : [];
+  if (!fingerprint) return undefined;
   let nearest: { slug: string; likeness: number } | null = null;
-  for (const { slug, signature } of alike) {
-    const likeness = Math.round(likenessOf(fingerprint!.signature, signature) * 100) / 100;
+  for (const { slug, signature } of await library.articlesLike(fingerprint.bands, taskId)) {
+    const likeness = Math.round(likenessOf(fingerprint.signature, signature) * 100) / 100;
     if (likeness > (nearest?.likeness ?? 0)) nearest = { slug, likeness };
   }
-  return scoreOf(verdict, {
-    draft,
-    topic,
-    likeness: fingerprint ? nearest : undefined,
-    bar: desk.params.bar,
-  });
+  return nearest;
 }
 
 function passes(quality: QualityScore, { bar }: Params): boolean {
