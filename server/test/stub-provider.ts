@@ -46,6 +46,8 @@ export interface StubProvider {
   uses(usage: Usage | ((arrival: Arrival) => Usage)): void;
   /** How calls fare for which `next` says nothing. */
   fares(by: (arrival: Arrival) => Fault | undefined): void;
+  /** What a whole answer to a call says, instead of "Hello there"; null: that. */
+  says(answer: (arrival: Arrival) => string | null): void;
   /** Streams wait before their last event until this is called. */
   holdStreams(): () => void;
   /** The most arrivals in any window of so long, by its own log. */
@@ -61,6 +63,7 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
   const faults: Fault[] = [];
   let usageOf: (arrival: Arrival) => Usage = () => ({ input: 10, output: 20 });
   let faultOf: (arrival: Arrival) => Fault | undefined = () => undefined;
+  let say: (arrival: Arrival) => string | null = () => null;
   let gate: Promise<void> = Promise.resolve();
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
@@ -73,7 +76,8 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
     const arrival: Arrival = { atMs, method, path, query, headers, body, text, billed: null };
     arrivals.push(arrival);
     const fault = faults.shift() ?? faultOf(arrival);
-    await answer(arrival, outgoing, { usage: usageOf(arrival), fault, gate });
+    const words = say(arrival) ?? TEXT.join("");
+    await answer(arrival, outgoing, { usage: usageOf(arrival), fault, gate, text: words });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const close = () => {
@@ -97,6 +101,9 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
     },
     fares(by) {
       faultOf = by;
+    },
+    says(given) {
+      say = given;
     },
     holdStreams() {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -128,6 +135,8 @@ interface Mood {
   usage: Usage;
   fault: Fault | undefined;
   gate: Promise<void>;
+  /** What a whole answer says; streams and the responses API say the usual. */
+  text: string;
 }
 
 async function answer(arrival: Arrival, outgoing: ServerResponse, mood: Mood): Promise<void> {
@@ -164,7 +173,7 @@ async function answer(arrival: Arrival, outgoing: ServerResponse, mood: Mood): P
 
 type Said = { body: unknown; stream?: undefined } | { stream: string[]; body?: undefined };
 
-function document(arrival: Arrival, { usage, fault }: Mood): Said {
+function document(arrival: Arrival, { usage, fault, text }: Mood): Said {
   const { path, body } = arrival;
   const told = fault?.kind !== "no_usage";
   const given = fault?.kind === "usage" ? fault.usage : undefined;
@@ -172,17 +181,24 @@ function document(arrival: Arrival, { usage, fault }: Mood): Said {
     return { body: { object: "list", data: [{ id: "gpt-4o-mini", object: "model" }] } };
   if (path.endsWith(":countTokens")) return { body: { totalTokens: usage.input } };
   arrival.billed = path.endsWith("/embeddings") || /embed/i.test(path) ? { ...usage, output: 0 } : usage;
-  if (path.includes(":")) return gemini(arrival, usage, told, given);
+  if (path.includes(":")) return gemini(arrival, { usage, told, given, text });
   if (path.endsWith("/embeddings")) {
     const data = [{ object: "embedding", index: 0, embedding: [0.1, 0.2] }];
     const used = { prompt_tokens: usage.input, total_tokens: usage.input };
     return { body: { object: "list", data, model: body.model, ...(told ? { usage: given ?? used } : {}) } };
   }
   if (path.endsWith("/responses")) return responses(arrival, usage);
-  return chat(arrival, usage, told, given);
+  return chat(arrival, { usage, told, given, text });
 }
 
-function chat({ body }: Arrival, usage: Usage, told: boolean, given: unknown): Said {
+interface Telling {
+  usage: Usage;
+  told: boolean;
+  given: unknown;
+  text: string;
+}
+
+function chat({ body }: Arrival, { usage, told, given, text }: Telling): Said {
   const used = given ?? {
     prompt_tokens: usage.input,
     completion_tokens: usage.output,
@@ -192,9 +208,7 @@ function chat({ body }: Arrival, usage: Usage, told: boolean, given: unknown): S
   };
   const base = { id: "chatcmpl-1", created: 1, model: body.model };
   if (!body.stream) {
-    const choices = [
-      { index: 0, message: { role: "assistant", content: TEXT.join("") }, finish_reason: "stop" },
-    ];
+    const choices = [{ index: 0, message: { role: "assistant", content: text }, finish_reason: "stop" }];
     return { body: { ...base, object: "chat.completion", choices, ...(told ? { usage: used } : {}) } };
   }
   const wanted = body.stream_options?.include_usage === true;
@@ -239,7 +253,7 @@ function responses({ body }: Arrival, usage: Usage): Said {
   return { stream: events.map((event) => JSON.stringify(event)) };
 }
 
-function gemini({ path, query }: Arrival, usage: Usage, told: boolean, given: unknown): Said {
+function gemini({ path, query }: Arrival, { usage, told, given, text }: Telling): Said {
   const all = {
     promptTokenCount: usage.input,
     ...(usage.cached ? { cachedContentTokenCount: usage.cached } : {}),
@@ -252,22 +266,26 @@ function gemini({ path, query }: Arrival, usage: Usage, told: boolean, given: un
     const { promptTokenCount } = all;
     return { body: { embedding: { values: [0.1, 0.2] }, ...metadata({ promptTokenCount }) } };
   }
-  const candidate = (text: string, finishReason?: string) => ({
+  const candidate = (words: string, finishReason?: string) => ({
     candidates: [
-      { content: { role: "model", parts: [{ text }] }, index: 0, ...(finishReason ? { finishReason } : {}) },
+      {
+        content: { role: "model", parts: [{ text: words }] },
+        index: 0,
+        ...(finishReason ? { finishReason } : {}),
+      },
     ],
     modelVersion: "stub",
   });
   if (!path.endsWith(":streamGenerateContent"))
-    return { body: { ...candidate(TEXT.join(""), "STOP"), ...metadata(all) } };
+    return { body: { ...candidate(text, "STOP"), ...metadata(all) } };
   // Totals are cumulative: each event tells what was used so far.
-  const events = TEXT.map((text, i) => {
+  const events = TEXT.map((words, i) => {
     const last = i === TEXT.length - 1;
     const soFar = {
       ...all,
       candidatesTokenCount: Math.floor((all.candidatesTokenCount * (i + 1)) / TEXT.length),
     };
-    return { ...candidate(text, last ? "STOP" : undefined), ...metadata(soFar) };
+    return { ...candidate(words, last ? "STOP" : undefined), ...metadata(soFar) };
   });
   if (query.includes("alt=sse")) return { stream: events.map((event) => JSON.stringify(event)) };
   return { body: events };

@@ -1,7 +1,8 @@
 /** The content pipeline as the server wires it: the workflows, and what they ask of it. Holds no code. */
 export type { QualityScore } from "./article/quality-score.ts";
 export { DEFAULT_BAR } from "./article/rubric.ts";
-export type { Decision, EntityJudge, ResolvedEntity } from "./entities/resolve.ts";
+export { candidateNames } from "./entities/names.ts";
+export { type Decision, type EntityJudge, type ResolvedEntity, resolveEntities } from "./entities/resolve.ts";
 export type {
   ArticleSource,
   KnownEntity,

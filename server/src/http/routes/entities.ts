@@ -98,7 +98,7 @@ function reviewDecisions(db: Database): Route[] {
       summary: "The name means an entity that is known: articles that wait are linked to it",
       access: "operator",
       params: ReviewPath,
-      body: MergeNameBody,
+      body: MergeNameBody.prefault({}),
       answers: { 200: EntityReview },
       async handle({ params, body, caller }) {
         const entityId = body.entity_id ?? (await likeliest(db, params.review_id));
@@ -118,7 +118,7 @@ function reviewDecisions(db: Database): Route[] {
       summary: "The name means an entity of its own, which is made",
       access: "operator",
       params: ReviewPath,
-      body: DecisionBody,
+      body: DecisionBody.prefault({}),
       answers: { 200: EntityReview },
       async handle({ params, body, caller }) {
         const verdict = {

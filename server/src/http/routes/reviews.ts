@@ -75,7 +75,7 @@ function deciding(context: ReviewRoutesContext, action: "approve" | "reject", su
     summary,
     access: "operator",
     params: Path,
-    body: DecisionBody,
+    body: DecisionBody.prefault({}),
     answers: { 200: Review },
     async handle({ params, body, caller }) {
       const decision = {

@@ -57,8 +57,8 @@ export async function publishToWordPress(
   };
   const id = known?.externalId ?? (await findPost(site, slug, article));
   if (id !== null) {
-    // Whoever has put a draft online or has taken a post offline meant it.
-    const { status: _, ...changes } = body;
+    // Whoever has put a draft online, taken a post offline or given it another address meant it.
+    const { status: _, slug: _address, ...changes } = body;
     const updated = await call(site, "POST", `posts/${encodeURIComponent(id)}`, changes);
     if (updated.status === 200) return placed(updated.json);
     if (updated.status !== 404 && updated.status !== 410) throw refused(site, updated);
