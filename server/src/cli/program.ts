@@ -19,6 +19,7 @@ import { addOpportunities } from "./opportunities.ts";
 import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
 import { addReports } from "./reports.ts";
+import { addReviews } from "./reviews.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
 import { addSimulate } from "./simulate.ts";
 import { addStrategies } from "./strategies.ts";
@@ -42,6 +43,7 @@ const GROUPS = [
   addControl,
   addDeadLetters,
   addRecoveries,
+  addReviews,
   addBudget,
   addPolicy,
   addReports,

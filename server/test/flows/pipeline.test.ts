@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { EntityReviewList, Review, ReviewList } from "@master-orchestrator/contract";
-import { hang } from "#test/activity.ts";
 import { openTestHouse, type TestHouse } from "#test/house.ts";
 import { newsroom, type Script } from "#test/newsroom.ts";
 import { stubProvider } from "#test/stub-provider.ts";
@@ -56,9 +55,9 @@ test("one model writes, the other provider's judges, and the article is publishe
   );
   const page = await (await fetch(`${house.url}/articles/how-heat-pumps-work`)).text();
   assert.match(page, /<a href="#source-1" class="citation">1<\/a>/);
-  const execution = await house.execution((await house.task(id!)).execution_ids[0]);
-  assert.ok(execution.cost_usd > 0, "its calls are booked on its execution");
+  const [executionId] = (await house.task(id!)).execution_ids;
   const { entries } = (await house.api("GET", "/budget/ledger")).body;
+  assert.ok(entries.every((entry: { execution_id: string }) => entry.execution_id === executionId));
   assert.equal(entries.length, 3);
 });
 
@@ -135,27 +134,6 @@ test("what a failed attempt has paid for is not paid for again", async (t) => {
   await house.leap(80_000);
   await ended(house, id!);
   assert.deepEqual(room.counts(), { outline: 1, article: 1, verdict: 3 });
-});
-
-test("a replica that is killed in the middle of an article leaves it to another, which pays only for the rest", async (t) => {
-  const { provider, room, house } = await open(t);
-  let hanging = true;
-  provider.fails(({ text }) => (hanging && text.includes("You judge") ? { kind: "hang" } : null));
-  const [id] = await write(house, topic());
-  const over = hang(`POST ${house.url}/ai/openai/v1/chat/completions`);
-  await house.until("the judge is asked", () => room.counts().verdict === 1);
-  const other = await house.replica();
-  await house.kill();
-  over();
-  hanging = false;
-  // Nobody hears from the run any more; its next attempt finds outline and article.
-  for (let minutes = 0; minutes < 8; minutes++) {
-    await other.leap(60_000);
-    if ((await other.task(id!)).status === "completed") break;
-  }
-  await ended(other, id!);
-  assert.deepEqual(room.counts(), { outline: 1, article: 1, verdict: 2 });
-  assert.equal((await other.db.query("select from content.articles")).rowCount, 1);
 });
 
 test("a near-duplicate of a published article waits for a person", async (t) => {

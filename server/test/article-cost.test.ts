@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { castOf, worstCaseUsd } from "@master-orchestrator/content-pipeline";
 import { Policy } from "@master-orchestrator/contract";
-import { findPrice } from "./prices.ts";
+import { findPrice } from "#gateway/prices.ts";
 
 const policy = { policy: Policy.parse({}), version: 1 };
 
