@@ -41,7 +41,7 @@ async function ended(house: TestHouse, taskId: string, status = "completed") {
 test("a replica that is killed in the middle of an article leaves it to another, which pays only for the rest", async (t) => {
   const { provider, room, house } = await open(t);
   let hanging = true;
-  provider.fails(({ text }) => (hanging && text.includes("You judge") ? { kind: "hang" } : null));
+  provider.fares(({ text }) => (hanging && text.includes("You judge") ? { kind: "hang" } : undefined));
   const [id] = await write(house, topic());
   const over = hang(`POST ${house.url}/ai/openai/v1/chat/completions`);
   await house.until("the judge is asked", () => room.counts().verdict === 1);

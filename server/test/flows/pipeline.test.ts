@@ -123,8 +123,8 @@ test("what a failed attempt has paid for is not paid for again", async (t) => {
   let down = true;
   const body = { error: { message: "overloaded" } };
   const headers = { "retry-after-ms": "1" };
-  provider.fails(({ text }) =>
-    down && text.includes("You judge") ? { kind: "status", status: 500, headers, body } : null,
+  provider.fares(({ text }) =>
+    down && text.includes("You judge") ? { kind: "status", status: 500, headers, body } : undefined,
   );
   const [id] = await write(house, topic());
   const failed = await ended(house, id!, "retrying");
