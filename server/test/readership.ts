@@ -8,7 +8,15 @@ export async function anArticleAt(db: Database, slug: string, contentType = "how
   const { articleId } = await publishArticle(db, {
     ...{ taskId: randomUUID(), executionId: randomUUID(), slug, title: `On ${slug}`, summary: "" },
     ...{ html: "", markdown: "", language: "en", author: null, contentType, keywords: [], generator: "x" },
-    ...{ words: 1, quality: { score: 1 }, sources: [], jsonLd: {}, entityIds: [] },
+    ...{
+      words: 1,
+      quality: { score: 1 },
+      sources: [],
+      jsonLd: {},
+      entityIds: [],
+      unresolved: [],
+      fingerprint: null,
+    },
   });
   return articleId;
 }
