@@ -31,9 +31,10 @@ function isTimeZone(name: string): boolean {
  * Where a slot's work can come from, besides being the slot itself: `topics` are those that wait in
  * `content.topics` (POST /api/v1/topics); `stale_days` is one task when anything is to be looked at: days of which
  * something was imported since they were rolled up, or a day of the house that is over; `events` is one task when
- * readers' events came in since the last run, or experiments run.
+ * readers' events came in since the last run, or experiments run; `articles_due` are the articles that are due for an
+ * audit.
  */
-export const WORK_SOURCES = ["topics", "stale_days", "events"] as const;
+export const WORK_SOURCES = ["topics", "stale_days", "events", "articles_due"] as const;
 export type WorkSource = (typeof WORK_SOURCES)[number];
 /** How many tasks a slot makes of what its source has waiting, unless the schedule says otherwise. */
 export const DEFAULT_PER_SLOT = 10;
@@ -88,7 +89,7 @@ export const Schedule = z
     payload: JsonObject.optional().meta({ description: "Of each task; scheduled_for is added to it" }),
     source: z.enum(WORK_SOURCES).optional().meta({
       description:
-        "Left out: each slot is one task. topics: a slot makes tasks of the topics that wait, if any. stale_days: one task, if days have changed or are over. events: one task, if there are new events or experiments to judge",
+        "Left out: each slot is one task. topics: a slot makes tasks of the topics that wait, if any. stale_days: one task, if days have changed or are over. events: one task, if there are new events or experiments to judge. articles_due: a slot makes tasks of the articles that are due for an audit",
     }),
     per_slot: z
       .int()

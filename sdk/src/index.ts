@@ -1,5 +1,5 @@
 /** What authors of sub-workflows import: a definition in, a webhook out. Holds no code of its own. */
-export type { Clock } from "./clock.ts";
+export { type Clock, systemClock } from "./clock.ts";
 export {
   type BatchContext,
   type Log,

@@ -35,7 +35,7 @@ export interface ContentParts {
 const PUBLISHER_WITHIN_MS = 20_000;
 const MAX_ANSWER_BYTES = 2_000_000;
 
-/** What a model's article takes, revisions included: measured with the stub providers, priced in docs/pipeline.md. */
+/** What a model's article takes, a revision included: counted by its steps, priced in docs/pipeline.md; lanes are then measured. */
 const WRITER_CALLS = 3;
 const JUDGE_CALLS = 2;
 const COST_USD = 0.02;

@@ -4,7 +4,9 @@ import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
 import { INTELLIGENCE_ENGINE, intelligenceEngine } from "@master-orchestrator/intelligence-engine";
 import { REVENUE_OPTIMIZER, revenueOptimizer } from "@master-orchestrator/revenue-optimizer";
 import type { Workflow, WorkflowOptions } from "@master-orchestrator/sdk";
+import { SEO_MONITOR } from "@master-orchestrator/seo-monitor";
 import { type ContentParts, contentWorkflows } from "#built-in-content.ts";
+import { seoMonitorOf } from "#built-in-seo.ts";
 import type { Clock } from "#engine/clock.ts";
 import type { BuiltInTarget } from "#engine/dispatcher.ts";
 import { intelligenceLibrary } from "#store/intelligence.ts";
@@ -14,7 +16,7 @@ import { type StoredSettings, seedBuiltIn } from "#store/workflows.ts";
 /** The old clocks, as settings: what each built-in workflow is given when it is registered for the first time. */
 export const DEFAULT_SCHEDULES = {
   content_pipeline: { every_seconds: 900, source: "topics", per_slot: DEFAULT_PER_SLOT },
-  seo_monitor: { every_seconds: 2 * 3600 },
+  seo_monitor: { every_seconds: 2 * 3600, source: "articles_due", per_slot: 100 },
   intelligence_engine: { every_seconds: 6 * 3600, source: "stale_days", per_slot: 1 },
   revenue_optimizer: { every_seconds: 4 * 3600, source: "events", per_slot: 1 },
 } as const satisfies Record<string, Schedule>;
@@ -117,6 +119,15 @@ async function plans(parts: Parts): Promise<Plan[]> {
         estimates: { gemini_calls_per_task: 0, cost_usd_per_task: 0 },
       },
       build: (sdk) => revenueOptimizer({ library: revenueLibrary(db), sdk }),
+    },
+    {
+      type: SEO_MONITOR,
+      settings: {
+        ...DEFAULT_SETTINGS,
+        schedule: DEFAULT_SCHEDULES.seo_monitor,
+        estimates: { seconds_per_task: 5 },
+      },
+      build: (sdk) => seoMonitorOf(parts, { providers, sdk }),
     },
   ];
 }

@@ -54,6 +54,7 @@ import { queueRoutes } from "#http/routes/queue.ts";
 import { recoveryRoutes } from "#http/routes/recoveries.ts";
 import { resourceRoutes } from "#http/routes/resources.ts";
 import { reviewRoutes } from "#http/routes/reviews.ts";
+import { seoRoutes } from "#http/routes/seo.ts";
 import { sessionRoutes } from "#http/routes/session.ts";
 import { strategyRoutes } from "#http/routes/strategies.ts";
 import { taskRoutes } from "#http/routes/tasks.ts";
@@ -203,7 +204,7 @@ async function layFoundation(options: HouseOptions): Promise<Foundation> {
     const secure = config.publicUrl.startsWith("https:");
     const sessions = createSessions({ secret: tokenSecret, keys: authenticator, nowMs: clock.nowMs, secure });
     const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
-    const builtIns = await openBuiltIns({ db, config, tokenSecret, log, outbound, clock });
+    const builtIns = await openBuiltIns({ db, config, outbound, clock, tokenSecret, log });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
     const governor = createGovernor({ db, clock, log });
     const lockLine = createLockLine({ db, clock });
@@ -362,6 +363,7 @@ function buildRoutes(foundation: Foundation): Route[] {
     ...reviewRoutes({ db, publisherWorkflow: CONTENT_PUBLISHER, wake }),
     ...entityRoutes({ db }),
     ...publisherRoutes({ db, outbound, tryOut: publisherTrial({ config, outbound, clock }) }),
+    ...seoRoutes({ db }),
     ...healthRoutes({ checks: { database: () => ping(db), loop: async () => loop() }, log }),
     ...builtIns.map((builtIn) => builtInRoute(builtIn.path, builtIn.workflow)),
   ];

@@ -39,6 +39,7 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   cli: ["contract", "simulate"],
   "built-ins": EVERYTHING,
   "built-in-content": EVERYTHING,
+  "built-in-seo": EVERYTHING,
   "first-start": EVERYTHING,
   house: EVERYTHING,
   main: EVERYTHING,

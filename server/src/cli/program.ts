@@ -20,6 +20,7 @@ import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
 import { addReports } from "./reports.ts";
 import { addReviews } from "./reviews.ts";
+import { addSeo } from "./seo.ts";
 import { type Shell, withGlobalOptions } from "./session.ts";
 import { addSimulate } from "./simulate.ts";
 import { addStrategies } from "./strategies.ts";
@@ -48,6 +49,7 @@ const GROUPS = [
   addPolicy,
   addReports,
   addWorkflows,
+  addSeo,
   addKeys,
   addLocks,
   addArchive,

@@ -200,6 +200,12 @@ describe("no run", () => {
       /no topics/,
     ],
     [
+      "when no article is due",
+      { rule: { source: "articles_due", perSlot: 3 } },
+      "nothing_to_do",
+      /no articles are due for an audit/,
+    ],
+    [
       "in the slots that a longer interval leaves out",
       { state: { lastRunMs: NOW - 15 * MINUTE }, snapshot: { adaptation: slowed } },
       "slowed_down",

@@ -51,6 +51,11 @@ const SOURCES: Readonly<Record<WorkSource, { name: string; waiting: string; noth
     waiting: "looks at new events and running experiments",
     nothing: "no new events since the last run, and no experiment runs",
   },
+  articles_due: {
+    name: "articles",
+    waiting: "articles that are due for an audit",
+    nothing: "no articles are due for an audit",
+  },
 };
 
 type Decided = ScheduleSlot | Enqueue | TakeWork;

@@ -30,6 +30,8 @@ export interface OutboundRequest {
   signal?: AbortSignal;
   /** The largest answer, 1 MB unless told; a larger one is a failure `too_large`. */
   maxResponseBytes?: number;
+  /** Only status and headers are wanted: the body is not read, however large it is. */
+  bodyless?: boolean;
   /** For the orchestrator's own built-in workflows only, whose address is no setting of anybody: not guarded. */
   own?: boolean;
 }
@@ -60,6 +62,8 @@ export interface Outbound {
   post(url: string, request: OutboundRequest): Promise<OutboundResponse>;
   /** Gets once; as `post`. */
   get(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
+  /** Asks for the headers alone; as `post`. */
+  head(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
   /**
    * Sends once and hands the answer on as it comes, of any size and however long it takes: for AI providers, whose
    * addresses are the operator's own settings and are not guarded. Throws OutboundFailure before the first byte.
@@ -73,6 +77,9 @@ export interface Outbound {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_RESPONSE_BYTES = 1_048_576;
+/** Of a body that nobody wants: so much is read for the sake of its connection. */
+const LEFT_BYTES = 16_384;
+const LEFT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const CONNECTIONS_PER_ORIGIN = 128;
 
@@ -83,7 +90,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const asking = unguarded.compose(askFirst);
 
   async function send(
-    method: "GET" | "POST",
+    method: "GET" | "HEAD" | "POST",
     url: string,
     request: OutboundRequest,
   ): Promise<OutboundResponse> {
@@ -101,7 +108,8 @@ export function createOutbound(options: OutboundOptions): Outbound {
         body: request.body ?? null,
         signal,
       });
-      const body = await readBody(response.body, request.maxResponseBytes ?? DEFAULT_RESPONSE_BYTES, target);
+      const limit = request.maxResponseBytes ?? DEFAULT_RESPONSE_BYTES;
+      const body = request.bodyless ? leave(response.body) : await readBody(response.body, limit, target);
       return { status: response.statusCode, headers: flatten(response.headers), body };
     } catch (error) {
       if (signal.aborted) {
@@ -151,6 +159,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     stream,
     post: (url, request) => send("POST", url, request),
     get: (url, request = {}) => send("GET", url, request),
+    head: (url, request = {}) => send("HEAD", url, request),
     check: (url) => refuseLiteral(readTarget(url), options.allow),
     close: async () => {
       await Promise.all([guarded.destroy(), unguarded.destroy()]);
@@ -215,6 +224,12 @@ function buildAgent(resolve: Resolve, rules: readonly AllowRule[] | null): Agent
       });
     },
   });
+}
+
+/** A small rest is read to its end, so that the connection can be used again; a larger one is cut off with it. */
+function leave(stream: Dispatcher.ResponseData["body"]): Uint8Array {
+  stream.dump({ limit: LEFT_BYTES, signal: AbortSignal.timeout(LEFT_MS) }).catch(() => {});
+  return new Uint8Array();
 }
 
 async function readBody(stream: Dispatcher.ResponseData["body"], limit: number, target: Target) {

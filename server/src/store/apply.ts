@@ -14,6 +14,7 @@ import { addOutcomes } from "./health.ts";
 import type { Message } from "./outbox.ts";
 import { applyRecoveries, recoverySteps } from "./recoveries.ts";
 import { updateSchedules } from "./schedules.ts";
+import { noteTakenArticles } from "./seo-corpus.ts";
 import { updateAdaptation } from "./spending.ts";
 import { updateNeeds } from "./supplies.ts";
 import { rememberTargets } from "./targets.ts";
@@ -74,6 +75,7 @@ export async function applyDecisions(
     finishCycles(tx, of("finish_cycle"), { cycleId: cycle.cycleId, nowMs }),
     insertFollowing(tx, of("enqueue"), { cycleId: cycle.cycleId, nowMs }),
     takeWork(tx, of("take_work"), nowMs),
+    noteTakenArticles(tx, of("take_work"), nowMs),
     updateSchedules(tx, of("schedule"), of("forget_schedule"), nowMs),
     ...of("share").map((share) => updateShares(tx, share)),
     ...of("adapt").map((adapt) => updateAdaptation(tx, adapt, nowMs)),

@@ -69,9 +69,9 @@ export interface Article extends ArticleSummary {
   markdown: string;
   quality: Record<string, unknown>;
   sources: ArticleSource[];
-  /** Where readers are to find it, if that is not our own page. */
-  canonicalUrl: string | null;
   jsonLd: Record<string, unknown>;
+  /** Where readers and search engines are sent instead: an address, or a path of the own site; null for its own. */
+  canonicalUrl: string | null;
   /** Names, the most prominent first. */
   entities: string[];
 }

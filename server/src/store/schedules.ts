@@ -6,6 +6,7 @@ import type { ScheduleRule, ScheduleState, WaitingWork, WorkflowView } from "#co
 import type { Queryable, Row } from "./database.ts";
 import { hasRevenueWork } from "./funnel.ts";
 import { staleWork } from "./reader-days.ts";
+import { lockDueArticles } from "./seo-corpus.ts";
 import { lockWaitingTopics } from "./topics.ts";
 
 /** Where every schedule stands; what its tasks and its source hold only where a slot is to be decided. */
@@ -60,6 +61,7 @@ const READ_SOURCE: Record<
   topics: lockWaitingTopics,
   stale_days: staleWork,
   events: async (tx, _most, slot) => ((await hasRevenueWork(tx)) ? [slot] : []),
+  articles_due: lockDueArticles,
 };
 
 async function readWaiting(

@@ -134,3 +134,21 @@ test("an article that is to be found elsewhere says so to search engines", () =>
   assert.match(page, /<link rel="canonical" href="https:\/\/blog\.example\/tides\/">/);
   assert.match(page, /"mainEntityOfPage":"https:\/\/blog\.example\/tides\/"/);
 });
+
+test("an article says where search engines are to go instead: a path of the own site, or an address; nothing else", () => {
+  const canonicals: [stored: string | null, shown: string][] = [
+    [null, "https://news.example/articles/how-tides-work"],
+    ["/articles/tides", "https://news.example/articles/tides"],
+    ["https://other.example/tides", "https://other.example/tides"],
+    ["//evil.example/", "https://news.example/articles/how-tides-work"],
+    ["javascript:alert(1)", "https://news.example/articles/how-tides-work"],
+    ['/articles/"><script>', "https://news.example/articles/&quot;&gt;&lt;script&gt;"],
+  ];
+  for (const [canonicalUrl, shown] of canonicals) {
+    const page = articlePage(anArticle({ canonicalUrl }), { baseUrl: "https://news.example" });
+    assert.ok(
+      page.includes(`<link rel="canonical" href="${shown}">`),
+      `${canonicalUrl}: ${/<link rel="canonical".*>/.exec(page)?.[0]}`,
+    );
+  }
+});

@@ -90,7 +90,7 @@ function headOf(article: Article, url: string): string {
     ["property", "og:type", "article"],
     ["property", "og:title", article.title],
     ["property", "og:description", description],
-    ["property", "og:url", article.canonicalUrl ?? url],
+    ["property", "og:url", canonicalOf(article, url)],
     ["property", "og:site_name", SITE],
     ["property", "og:locale", article.language.replace("-", "_")],
     ["property", "article:published_time", iso(article.publishedAt)],
@@ -101,7 +101,7 @@ function headOf(article: Article, url: string): string {
     content === null ? [] : [`<meta ${attribute}="${name}" content="${escapeHtml(content)}">`],
   );
   // Published elsewhere as well, and meant to be found there: search engines are told of that page.
-  const canonical = article.canonicalUrl ?? url;
+  const canonical = canonicalOf(article, url);
   const jsonLd = {
     ...article.jsonLd,
     url: canonical,
@@ -113,6 +113,13 @@ function headOf(article: Article, url: string): string {
 <link rel="canonical" href="${escapeHtml(canonical)}">
 <script type="application/ld+json">${scriptSafe(jsonLd)}</script>
 `;
+}
+
+/** A path of the own site is made an address by the page's own; a wrong one counts as none. */
+function canonicalOf({ canonicalUrl }: Article, url: string): string {
+  if (canonicalUrl === null) return url;
+  if (/^\/(?!\/)/.test(canonicalUrl)) return url.replace(/\/articles\/[^/]*$/, canonicalUrl);
+  return /^https?:\/\//i.test(canonicalUrl) ? canonicalUrl : url;
 }
 
 /** JSON that cannot end its script element, nor be read as a comment in it. */

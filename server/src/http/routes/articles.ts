@@ -1,13 +1,13 @@
 /** The published articles over HTTP: pages for people, a list for programs. Writes nothing. */
 import { NextCursor, PageQuery, Problem, Timestamp, Uuid } from "@master-orchestrator/contract";
 import { z } from "zod";
-import { type ArticleSummary, articleBySlug, listArticles, relatedArticles } from "#store/content.ts";
+import { type ArticleSummary, listArticles } from "#store/content.ts";
 import type { Queryable } from "#store/database.ts";
-import { ARTICLE_CSP, articleIndexPage, articlePage } from "../articles/page.ts";
+import { articleIndexPage } from "../articles/page.ts";
+import { page, servedArticle } from "../articles/served.ts";
 import { time } from "../present.ts";
-import { type Answer, defineRoute, type Route } from "../route.ts";
+import { defineRoute, type Route } from "../route.ts";
 
-const RELATED = 3;
 const PAGE = { description: "A page", contentType: "text/html" };
 const TAG = "Articles";
 
@@ -72,16 +72,15 @@ export function articleRoutes({ db }: { db: Queryable }): Route[] {
       params: z.strictObject({ slug: z.string().min(1).max(300) }),
       answers: { 200: PAGE },
       async handle({ params, url }) {
-        const article = await articleBySlug(db, params.slug);
-        if (!article) {
+        const served = await servedArticle(db, params.slug, url.origin);
+        if (!served) {
           throw new Problem(
             "not_found",
             `there is no article "${params.slug}"`,
             "See /articles for all of them.",
           );
         }
-        const related = await relatedArticles(db, article.articleId, RELATED);
-        return page(articlePage(article, { related, baseUrl: url.origin }));
+        return served;
       },
     }),
   ];
@@ -99,17 +98,5 @@ function listed(article: ArticleSummary, origin: string) {
     quality: article.qualityScore,
     published_at: time(article.publishedAt),
     task_id: article.taskId,
-  };
-}
-
-function page(html: string): Answer {
-  return {
-    status: 200,
-    body: html,
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": ARTICLE_CSP,
-      vary: "accept",
-    },
   };
 }
