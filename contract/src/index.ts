@@ -19,8 +19,6 @@ export * from "./problem.ts";
 export * from "./publisher.ts";
 export * from "./readership.ts";
 export * from "./recovery.ts";
-export * from "./recovery.ts";
-export * from "./resources.ts";
 export * from "./resources.ts";
 export * from "./review.ts";
 export * from "./seo.ts";

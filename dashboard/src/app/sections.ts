@@ -1,6 +1,8 @@
 /** The pages of the dashboard, in the order of the navigation. A new section is registered here. */
 import {
   IconAdjustments,
+  IconArticle,
+  IconChartLine,
   IconGauge,
   IconHome,
   IconListDetails,
@@ -10,12 +12,14 @@ import {
   IconTimeline,
 } from "@tabler/icons-react";
 import type { ComponentType } from "react";
+import { ContentPage } from "../features/content/ContentPage.tsx";
 import { DeadLettersPage } from "../features/dead-letters/DeadLettersPage.tsx";
 import { DecisionsPage } from "../features/decisions/DecisionsPage.tsx";
 import { ExecutionsPage } from "../features/executions/ExecutionsPage.tsx";
 import { Overview } from "../features/overview/Overview.tsx";
 import { PolicyPage } from "../features/policy/PolicyPage.tsx";
 import { QueuePage } from "../features/queue/QueuePage.tsx";
+import { ReadersPage } from "../features/readers/ReadersPage.tsx";
 import { ResourcesPage } from "../features/resources/ResourcesPage.tsx";
 import { WorkflowsPage } from "../features/workflows/WorkflowsPage.tsx";
 
@@ -34,6 +38,8 @@ export const SECTIONS: readonly Section[] = [
   { path: "/dead-letters", name: "Dead letters", icon: IconMailOff, page: DeadLettersPage },
   { path: "/resources", name: "Resources", icon: IconGauge, page: ResourcesPage },
   { path: "/workflows", name: "Workflows", icon: IconRoute, page: WorkflowsPage },
+  { path: "/content", name: "Content", icon: IconArticle, page: ContentPage },
+  { path: "/readers", name: "Readers", icon: IconChartLine, page: ReadersPage },
   { path: "/policy", name: "Policy", icon: IconAdjustments, page: PolicyPage },
   { path: "/decisions", name: "Decisions", icon: IconListDetails, page: DecisionsPage },
 ];
