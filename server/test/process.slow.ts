@@ -32,18 +32,26 @@ async function lanes(at: Installation) {
   };
 }
 
-/** The example topics once more, under other titles and keys. */
+/** The example topics once more, under other titles and keys, each with half of another one's source: no two are alike. */
 async function moreTopics(): Promise<object[]> {
   const csv = await readFile(new URL("../../examples/topics.csv", import.meta.url));
   const rows = parse(csv, { columns: true }) as Record<string, string>[];
   return Array.from({ length: COPIES }, (_, copy) =>
-    rows.map(({ title, brief, content_type, source_text, idempotency_key }) => ({
+    rows.map(({ title, brief, content_type, source_text: own = "", idempotency_key }, i) => ({
       workflow_type: "content_pipeline",
       content_type,
-      payload: { title: `${title}, part ${copy + 2}`, brief, sources: [{ text: source_text }] },
+      payload: {
+        title: `${title}, part ${copy + 2}`,
+        brief,
+        sources: [{ text: own.slice(0, own.length / 2) }, { text: halfOf(rows[(i + copy + 1) % TOPICS]!) }],
+      },
       idempotency_key: `${idempotency_key}-${copy}`,
     })),
   ).flat();
+}
+
+function halfOf({ source_text: text = "" }: Record<string, string>): string {
+  return text.slice(text.length / 2);
 }
 
 function errorsIn(stdout: string): string[] {
@@ -97,6 +105,9 @@ test("from the first start to the last stop, with a kill in between", async (t) 
   const postmaster = at.postmasterPid();
   await t.test("killed in the middle of its work, its PostgreSQL lives on", async () => {
     await api(at, "PUT", "/policy", { policy: { retry: { base_seconds: 1 } } });
+    // What this is about is that each is published once: none waits for a person, and no audit follows.
+    const params = { bar: { score: 0, support: 0, likeness: 1 }, audit: false };
+    await api(at, "PUT", "/workflows/content_pipeline", { params });
     await api(at, "POST", "/tasks", { tasks: await moreTopics() });
     for (;;) {
       const { completed, running } = await lanes(at);
@@ -123,7 +134,7 @@ test("from the first start to the last stop, with a kill in between", async (t) 
         assert.ok(performance.now() < giveUpAt, `still open: ${JSON.stringify(left)}`);
         await pause(100);
       }
-      const { tasks } = await api(at, "GET", "/tasks?limit=500");
+      const { tasks } = await api(at, "GET", "/tasks?limit=500&workflow_type=content_pipeline");
       assert.equal(tasks.length, TOPICS * (COPIES + 1));
       assert.ok(tasks.every((task: { status: string }) => task.status === "completed"));
       const { articles } = (await send(`${at.url}/articles?limit=500`, {})).body;

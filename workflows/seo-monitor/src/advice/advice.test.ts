@@ -126,6 +126,16 @@ test("the Markdown gets the same link, where it is as plain", () => {
   });
 });
 
+test("a phrase with signs that mean something to a pattern is found as it is written", () => {
+  for (const phrase of ["noise-cancelling pumps (new)", "R-290/R-32", "A+++ [label]"]) {
+    const article = anArticle({ html: `<p>Of ${phrase} there is much to say.</p>`, markdown: "" });
+    const targets = [{ slug: "signs", title: "Of signs", keywords: [phrase] }];
+    const { changes } = one(advised({ ...unlinked, article, targets }), "internal_links");
+    const [change] = changes as { replace: string }[];
+    assert.equal(change?.replace, `Of <a href="/articles/signs">${phrase}</a> there is much to say.`);
+  }
+});
+
 test("where no text names a related article, a person is told which ones there are", () => {
   const targets = [{ slug: "whales", title: "Whales", keywords: ["blue whale"] }];
   const advice = one(advised({ ...unlinked, article: anArticle(), targets }), "internal_links");
