@@ -36,7 +36,8 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   // The sdk's types: http is where the built-in workflows are served.
   http: [...BELOW_HTTP, "sdk"],
   simulate: ["contract", "core"],
-  cli: ["contract", "simulate"],
+  // The transformer of n8n's workflows is a pure function on files: it needs no service (ADR 23).
+  cli: ["contract", "simulate", "migrate"],
   "built-ins": EVERYTHING,
   "built-in-content": EVERYTHING,
   "built-in-seo": EVERYTHING,

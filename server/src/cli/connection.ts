@@ -22,7 +22,11 @@ export function findConnection(terminal: Terminal, urlOption: string | undefined
 
 function findUrl(terminal: Terminal, urlOption: string | undefined): string {
   const given = urlOption ?? (terminal.env.ORCHESTRATOR_URL?.trim() || DEFAULT_URL);
-  const source = urlOption === undefined ? "ORCHESTRATOR_URL" : "--url";
+  return checkedUrl(given, urlOption === undefined ? "ORCHESTRATOR_URL" : "--url");
+}
+
+/** An address without a slash at its end. Throws a UsageError for one that cannot be called, with where it came from. */
+export function checkedUrl(given: string, source: string): string {
   let url: URL;
   try {
     url = new URL(given);

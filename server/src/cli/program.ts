@@ -16,6 +16,7 @@ import { addImport } from "./import.ts";
 import { addKeys } from "./keys.ts";
 import { addLocks } from "./locks.ts";
 import { addOpportunities } from "./opportunities.ts";
+import { addN8n } from "./n8n.ts";
 import { addPolicy } from "./policy.ts";
 import { addRecoveries } from "./recoveries.ts";
 import { addReports } from "./reports.ts";
@@ -52,6 +53,7 @@ const GROUPS = [
   addSeo,
   addKeys,
   addLocks,
+  addN8n,
   addArchive,
   addDoctor,
   addSimulate,

@@ -34,8 +34,12 @@ export interface Shell {
  * to the program alone, so that a command may have an own `--url` for something else.
  */
 export function withGlobalOptions(command: Command): Command {
+  if (!command.options.some(({ long }) => long === "--url"))
+    command.option(
+      "--url <url>",
+      "where the orchestrator is (ORCHESTRATOR_URL; default http://127.0.0.1:8080)",
+    );
   return command
-    .option("--url <url>", "where the orchestrator is (ORCHESTRATOR_URL; default http://127.0.0.1:8080)")
     .option("--json", "print the answer of the API as it is")
     .option("--no-color", "no colours (also: NO_COLOR)");
 }
