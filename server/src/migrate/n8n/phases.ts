@@ -303,12 +303,14 @@ function refuseRenaming(workflow: N8nWorkflow, node: N8nNode): void {
   refuse(workflow, reason, "Refer to $json instead, or put a Set node behind the trigger and refer to that.");
 }
 
+/** Whether the name stands in an expression or in code, quoted in whatever way. */
 function isReferredTo(workflow: N8nWorkflow, name: string): boolean {
-  const quoted = JSON.stringify(name).slice(1, -1);
+  const forms = [name, JSON.stringify(name).slice(1, -1), name.replaceAll("'", "\\'")];
+  const isCode = (text: string) => text.includes("$") || text.includes("_(");
   return workflow.nodes.some(
     (node) =>
       !isNote(node) &&
-      [...textsIn(node.parameters)].some((text) => text.includes(name) || text.includes(quoted)),
+      [...textsIn(node.parameters)].some((text) => isCode(text) && forms.some((form) => text.includes(form))),
   );
 }
 
@@ -325,7 +327,7 @@ function startOf(
 }
 
 /** Seconds after which n8n stops a run; null where it does not. */
-function executionTimeout(workflow: N8nWorkflow): number | null {
+export function executionTimeout(workflow: N8nWorkflow): number | null {
   const seconds = Number(workflow.settings?.executionTimeout ?? -1);
   return Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds) : null;
 }

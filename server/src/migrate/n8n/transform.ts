@@ -3,7 +3,7 @@ import { Problem } from "@master-orchestrator/contract";
 import { rerouteAi } from "./gateway.ts";
 import { editsSince, originalOf, type Phase, readMark, type TransformSettings, writeMark } from "./mark.ts";
 import { buildNode, idOf, NAMES, noOpPart, type Part, PREFIX, stickyPart } from "./parts.ts";
-import { basicPlan, mutexPlan, type Plan } from "./phases.ts";
+import { basicPlan, executionTimeout, mutexPlan, type Plan } from "./phases.ts";
 import {
   type ExportForm,
   type N8nConnections,
@@ -57,6 +57,9 @@ export function transform(bytes: Uint8Array, wishes: Wishes): Transformed {
   }
   refuseEdits(workflow.name, editsSince(mark, workflow));
   const settings = { ...mark.settings, ...given(wishes) };
+  // A lock that was named after the workflow type goes with it.
+  const named = mark.settings.lock === mark.settings.workflowType;
+  if (named && wishes.lock === undefined) settings.lock = settings.workflowType;
   const made = make(originalOf(mark), settings);
   if (JSON.stringify(settings) !== JSON.stringify(mark.settings)) return made;
   return { ...made, bytes, notes: [], unchanged: true };
@@ -132,7 +135,7 @@ function make(original: Uint8Array, wishes: Wishes): Transformed {
     phase: wishes.phase,
     workflowType: type,
     lock: wishes.lock ?? type,
-    waitSeconds: wishes.waitSeconds ?? DEFAULT_WAIT_SECONDS,
+    waitSeconds: wishes.waitSeconds ?? waitWithin(executionTimeout(workflow)),
     orchestratorUrl: (wishes.orchestratorUrl ?? DEFAULT_ORCHESTRATOR_URL).replace(/\/+$/, ""),
   };
   const seed = `${settings.phase}\n${type}\n${String(workflow.id ?? workflow.name)}`;
@@ -151,6 +154,11 @@ function make(original: Uint8Array, wishes: Wishes): Transformed {
     webhookPath: plan.webhookPath,
     unchanged: false,
   };
+}
+
+/** Waiting counts as running: what waits for most of its time would be stopped in the midst of its work. */
+function waitWithin(timeoutSeconds: number | null): number {
+  return Math.min(DEFAULT_WAIT_SECONDS, Math.floor((timeoutSeconds ?? Number.POSITIVE_INFINITY) / 2));
 }
 
 interface Assembly {
