@@ -27,7 +27,7 @@ export function openApi(connection: Connection, interrupt: AbortSignal): Api {
     try {
       response = await fetch(address(connection.url, path, options.query), {
         method,
-        headers: headers(connection.key, method),
+        headers: headers(connection, method),
         body: method === "GET" || method === "DELETE" ? null : bodyText(options),
         // A redirect would take the key to a place that nobody named.
         redirect: "manual",
@@ -35,7 +35,7 @@ export function openApi(connection: Connection, interrupt: AbortSignal): Api {
       });
       text = await response.text();
     } catch (error) {
-      throw unreachable(error, connection.url, deadline, interrupt);
+      throw unreachable(error, connection, deadline, interrupt);
     }
     if (options.asText && response.ok) return text as Answer;
     return readAnswer(response, text, connection) as Answer;
@@ -56,8 +56,10 @@ function address(url: string, path: string, query: RequestOptions["query"] = {})
   return search.size > 0 ? `${url}${path}?${search}` : `${url}${path}`;
 }
 
-function headers(key: string, method: string): Record<string, string> {
-  const always = { authorization: `Bearer ${key}`, accept: "application/json" };
+function headers({ key, service }: Connection, method: string): Record<string, string> {
+  const own: Record<string, string> =
+    service === "n8n" ? { "x-n8n-api-key": key } : { authorization: `Bearer ${key}` };
+  const always = { ...own, accept: "application/json" };
   return method === "GET" || method === "DELETE" ? always : { ...always, "content-type": "application/json" };
 }
 
@@ -65,26 +67,34 @@ function bodyText({ body, bodyText }: RequestOptions): string {
   return bodyText ?? JSON.stringify(body ?? {});
 }
 
+/** What is spoken to, and the setting that says where it is. */
+function named({ service }: Connection): { who: string; setting: string } {
+  return service === "n8n"
+    ? { who: "n8n", setting: "N8N_URL" }
+    : { who: "orchestrator", setting: "ORCHESTRATOR_URL" };
+}
+
 function readAnswer(response: Response, text: string, connection: Connection): unknown {
   const { status } = response;
+  const { who, setting } = named(connection);
   const value = parseOrUndefined(text);
   if (response.ok) {
     if (value !== undefined) return value;
     throw new Failure(
-      `what answers at ${connection.url} is no orchestrator: its answer is not JSON`,
-      "check ORCHESTRATOR_URL",
+      `what answers at ${connection.url} is no ${who}: its answer is not JSON`,
+      `check ${setting}`,
     );
   }
   if (status >= 300 && status < 400) {
     throw new Failure(
       `${connection.url} redirects to ${response.headers.get("location") ?? "somewhere else"}`,
-      "set ORCHESTRATOR_URL to the orchestrator's own address",
+      `set ${setting} to the own address of ${who}`,
     );
   }
   const retryAfter = retryAfterMs(response.headers.get("retry-after"));
   if (typeof value !== "object" || value === null) {
     const detail = `status ${status} from ${connection.url}, without a problem response`;
-    const hint = "Check ORCHESTRATOR_URL, and any proxy in between.";
+    const hint = `Check ${setting}, and any proxy in between.`;
     throw new Refusal(status, { detail, hint }, retryAfter);
   }
   const refusal = new Refusal(status, value, retryAfter);
@@ -112,7 +122,14 @@ function retryAfterMs(header: string | null): number | null {
   return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
 }
 
-function unreachable(error: unknown, url: string, deadline: AbortSignal, interrupt: AbortSignal): Error {
+function unreachable(
+  error: unknown,
+  connection: Connection,
+  deadline: AbortSignal,
+  interrupt: AbortSignal,
+): Error {
+  const { url } = connection;
+  const { who, setting } = named(connection);
   if (interrupt.aborted)
     return new Interrupted("interrupted; whether the last request was carried out is unknown");
   if (deadline.aborted) {
@@ -120,15 +137,16 @@ function unreachable(error: unknown, url: string, deadline: AbortSignal, interru
   }
   const code = causeCode(error);
   if (code === "ECONNREFUSED") {
-    return new Unreachable(`no orchestrator answers at ${url}; start it with npm start`, null, true);
+    return new Unreachable(
+      `no ${who} answers at ${url}${who === "n8n" ? "" : "; start it with npm start"}`,
+      null,
+      true,
+    );
   }
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
-    return new Unreachable(`no such host: ${new URL(url).hostname}`, "check ORCHESTRATOR_URL", true);
+    return new Unreachable(`no such host: ${new URL(url).hostname}`, `check ${setting}`, true);
   }
-  return new Unreachable(
-    `the connection to ${url} failed (${code})`,
-    "check ORCHESTRATOR_URL and the network",
-  );
+  return new Unreachable(`the connection to ${url} failed (${code})`, `check ${setting} and the network`);
 }
 
 /** fetch wraps the reason; a host with two addresses gives a list of reasons. */

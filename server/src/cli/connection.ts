@@ -13,6 +13,8 @@ export interface Connection {
   key: string;
   /** Where the key came from, for people whose key is refused. */
   keySource: string;
+  /** Who answers there; the orchestrator where it is left out. */
+  service?: "n8n";
 }
 
 /** Finds address and key. Throws a UsageError for a wrong address and a Failure where there is no key. */

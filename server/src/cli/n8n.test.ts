@@ -76,8 +76,6 @@ describe("n8n transform and rollback", () => {
     [["transform", "a.json", "--out", "no/such/folder.json"], /cannot write no\/such/],
     [["rollback", "a.json"], /was not made by orchestrator n8n transform/],
     [["inspect", "a.json", "bad.json"], /bad\.json: the file is not JSON/],
-    [["inspect", "--url", "http://n8n:5678"], /--url: working on a live n8n is not there yet/],
-    [["transform", "--workflow", "12"], /--workflow: working on a live n8n/],
   ];
   for (const [line, told] of refused) {
     it(`exit 1 and the reason: ${line.join(" ")}`, async (t) => {
@@ -104,6 +102,11 @@ describe("n8n transform and rollback", () => {
     [["inspect", "a.json", "--timezone", "Mars"], /no time zone/],
     [["inspect", "a.json", "--from", "soon"], /--from is no time/],
     [["rollback"], /which file\?/],
+    [["transform", "a.json", "--url", "http://n8n:5678"], /a file and a live n8n exclude each other/],
+    [["transform", "--workflow", "12"], /which n8n\?/],
+    [["transform", "--url", "http://n8n:5678", "--workflow", "12"], /no API key of n8n/],
+    [["transform", "--url", "http://n8n:5678", "--api-key", "k"], /which workflow\?/],
+    [["inspect", "--url", "n8n", "--api-key", "k"], /--url is no address/],
   ];
   for (const [line, told] of wrong) {
     it(`exit 2: ${line.join(" ")}`, async (t) => {

@@ -13,6 +13,7 @@ import { readExport } from "#migrate/n8n/workflow.ts";
 import { checkedUrl } from "./connection.ts";
 import { Failure, oneOf, UsageError } from "./failure.ts";
 import { addGroup } from "./list.ts";
+import { findLive } from "./n8n-live.ts";
 import { type FileReport, reportJson, showReport } from "./n8n-report.ts";
 import { type Options, type Session, type Shell, timeOption, wholeNumber, withAction } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
@@ -37,13 +38,13 @@ export function addN8n(program: Command, shell: Shell): void {
     .option("--wait <seconds>", "phase mutex: how long a run waits for the lock (default 240)")
     .option("--orchestrator-url <url>", "as n8n reaches it (ORCHESTRATOR_URL; default http://127.0.0.1:8080)")
     .addHelpText("after", HELP);
-  withAction(transformCommand, shell, transformFile);
+  withAction(transformCommand, shell, transformOne);
   const rollbackCommand = withLive(group.command("rollback"))
     .description("restore the original of a transformed workflow, byte for byte")
     .argument("[file]", "the transformed workflow (- is standard input)")
     .option("--out <file>", "where to write it (default: standard output)")
     .option("--force", "also where it was edited since; the edits are lost");
-  withAction(rollbackCommand, shell, rollbackFile);
+  withAction(rollbackCommand, shell, rollbackOne);
 }
 
 const HELP = `
@@ -55,29 +56,32 @@ No key is written into a workflow: what has to be created in n8n is told on stan
 
 function withLive(command: Command): Command {
   return command
-    .option("--url <url>", "a live n8n; not there yet")
-    .option("--api-key <key>", "of a live n8n; not there yet")
-    .option("--workflow <id>", "a workflow of a live n8n; not there yet");
+    .option("--url <url>", "a live n8n instead of a file (N8N_URL)")
+    .option("--api-key <key>", "its API key (N8N_API_KEY)")
+    .option("--workflow <id>", "the workflow of the live n8n");
 }
 
-/** A wish that cannot be granted is told, not passed over. */
-function refuseLive(options: Options): void {
-  const given = (["url", "apiKey", "workflow"] as const).find((name) => options[name] !== undefined);
-  if (given === undefined) return;
-  const flag = { url: "--url", apiKey: "--api-key", workflow: "--workflow" }[given];
-  throw new Failure(
-    `${flag}: working on a live n8n is not there yet`,
-    "export the workflow (n8n export:workflow --id=ID --output=FILE), give the file, and import what comes out",
-  );
+interface Source {
+  name: string;
+  bytes: Uint8Array;
+  /** Puts the result in the place of what was read; null for a file. */
+  replace: ((bytes: Uint8Array) => Promise<boolean>) | null;
 }
 
-function fileOf(args: readonly string[]): string {
-  const [file, second] = args;
-  if (file === undefined)
-    throw new UsageError("which file?", "give an exported workflow, or - for standard input");
-  if (second !== undefined) throw new UsageError(`one file at a time: "${second}" is a second one`);
-  return file;
+/** The one workflow that a command is about. */
+async function sourceOf({ terminal }: Session, args: readonly string[], options: Options): Promise<Source> {
+  const [file] = args;
+  const live = findLive(terminal, options, file !== undefined);
+  if (!live) {
+    if (file === undefined) throw new UsageError("which file?", WHICH);
+    return { name: file, bytes: await readBytes(file, terminal), replace: null };
+  }
+  if (options.workflow === undefined) throw new UsageError("which workflow?", "give its id by --workflow");
+  const seen = await live.read(String(options.workflow));
+  return { name: `workflow ${seen.id}`, bytes: seen.bytes, replace: (bytes) => live.replace(seen, bytes) };
 }
+
+const WHICH = "give an exported workflow, - for standard input, or a live n8n by --url and --workflow";
 
 async function readBytes(name: string, terminal: Terminal): Promise<Uint8Array> {
   try {
@@ -101,34 +105,48 @@ function about<T>(name: string, read: () => T): T {
 }
 
 async function inspect(session: Session, files: string[], options: Options): Promise<undefined> {
-  refuseLive(options);
   const { terminal } = session;
-  if (files.length === 0)
-    throw new UsageError("which file?", "give exported workflows, or - for standard input");
   const timeZone = String(options.timezone ?? (terminal.env.GENERIC_TIMEZONE?.trim() || N8N_TIME_ZONE));
   if (!isTimeZone(timeZone))
     throw new UsageError(`"${timeZone}" is no time zone`, "write it like Europe/Berlin");
   const today = new Date(terminal.now()).toISOString().slice(0, 10);
   const from = Date.parse(timeOption("--from", String(options.from ?? today), terminal.now()));
   const reports: FileReport[] = [];
-  for (const file of files) {
-    const bytes = await readBytes(file, terminal);
-    const { workflows } = about(file, () => readExport(bytes));
-    reports.push(...workflows.map((workflow) => ({ file, ...inspectWorkflow(workflow, timeZone) })));
+  for (const { name, bytes } of await sourcesOf(session, files, options)) {
+    const { workflows } = about(name, () => readExport(bytes));
+    reports.push(...workflows.map((workflow) => ({ file: name, ...inspectWorkflow(workflow, timeZone) })));
   }
   const expected = expectCollisions(reports, from);
   session.show(reportJson(reports, expected), () => showReport(session.screen, reports, expected));
   return undefined;
 }
 
-async function transformFile(session: Session, args: string[], options: Options): Promise<undefined> {
-  refuseLive(options);
-  const file = fileOf(args);
+/** All that is to be looked at: files, or every workflow of a live n8n, or one of them. */
+async function sourcesOf(
+  session: Session,
+  files: string[],
+  options: Options,
+): Promise<Omit<Source, "replace">[]> {
+  const live = findLive(session.terminal, options, files.length > 0);
+  if (!live) {
+    if (files.length === 0) throw new UsageError("which file?", WHICH);
+    return await Promise.all(
+      files.map(async (name) => ({ name, bytes: await readBytes(name, session.terminal) })),
+    );
+  }
+  const id = options.workflow as string | undefined;
+  const found = id === undefined ? await live.readAll() : [await live.read(id)];
+  return found.map((workflow) => ({ name: `workflow ${workflow.id}`, bytes: workflow.bytes }));
+}
+
+async function transformOne(session: Session, args: string[], options: Options): Promise<undefined> {
   const wishes = wishesOf(session.terminal, options);
-  const bytes = await readBytes(file, session.terminal);
-  const made = about(file, () => transform(bytes, wishes));
-  await writeOut(session, options, made.bytes);
+  const source = await sourceOf(session, args, options);
+  const made = about(source.name, () => transform(source.bytes, wishes));
+  // Before it is done: what has to be there first is told among them.
   for (const note of made.notes) session.screen.remark(`- ${plain(note)}`);
+  if (source.replace && !made.unchanged) await source.replace(made.bytes);
+  if (!source.replace || options.out !== undefined) await writeOut(session, options, made.bytes);
   const { phase, workflowType } = made.settings;
   const what = made.unchanged ? "is of this phase already: left as it is" : "is transformed";
   session.screen.remark(
@@ -159,14 +177,14 @@ function wishesOf(terminal: Terminal, options: Options): Wishes {
   };
 }
 
-async function rollbackFile(session: Session, args: string[], options: Options): Promise<undefined> {
-  refuseLive(options);
-  const file = fileOf(args);
-  const bytes = await readBytes(file, session.terminal);
-  const { bytes: original, workflowName, edits } = about(file, () => rollback(bytes, options.force === true));
-  await writeOut(session, options, original);
-  for (const edit of edits) session.screen.remark(`- lost: ${plain(edit)}`);
-  session.screen.remark(`"${plain(workflowName)}" is the original again, byte for byte`);
+async function rollbackOne(session: Session, args: string[], options: Options): Promise<undefined> {
+  const source = await sourceOf(session, args, options);
+  const back = about(source.name, () => rollback(source.bytes, options.force === true));
+  const same = source.replace ? await source.replace(back.bytes) : true;
+  if (!source.replace || options.out !== undefined) await writeOut(session, options, back.bytes);
+  for (const edit of back.edits) session.screen.remark(`- lost: ${plain(edit)}`);
+  const how = same ? ", byte for byte" : "; n8n keeps it in other words: compare it with its history";
+  session.screen.remark(`"${plain(back.workflowName)}" is the original again${how}`);
   return undefined;
 }
 

@@ -107,6 +107,17 @@ export function basicPlan(workflow: N8nWorkflow, settings: TransformSettings, se
   };
 }
 
+/** Nodes that put a run to sleep: in n8n 1.x whoever called it goes on meanwhile. */
+function waitNotes(workflow: N8nWorkflow): string[] {
+  return workflow.nodes
+    .filter((node) => !isDisabled(node))
+    .filter((node) => kindOf(node) === "wait" || node.parameters?.operation === "sendAndWait")
+    .map(
+      (node) =>
+        `"${node.name}" puts the run to sleep: use n8n 2 or later, since 1.x would take the run for ended.`,
+    );
+}
+
 /** The schedule as a setting of the orchestrator, where it is that simple. */
 function scheduleHint(workflow: N8nWorkflow): string {
   const rules = schedulesOf(workflow).flatMap(({ disabled, rules: all }) => (disabled ? [] : all));
@@ -218,6 +229,7 @@ function failureText(): string {
 function mutexNotes(workflow: N8nWorkflow, settings: TransformSettings, leaseSeconds: number): string[] {
   const hasTimeout = executionTimeout(workflow) !== null;
   return [
+    ...waitNotes(workflow),
     `In n8n create a credential "Header Auth" named "${CREDENTIALS.api}": name Authorization, value "Bearer " and a worker key (orchestrator keys create --name n8n --role worker).`,
     `The lock is "${settings.lock}" at ${settings.orchestratorUrl}, for ${leaseSeconds} s; a run waits ${settings.waitSeconds} s for it and is skipped then. Workflows exclude each other when they have the same lock (--lock).`,
     ...(hasTimeout

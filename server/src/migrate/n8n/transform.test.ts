@@ -220,6 +220,14 @@ describe("phase basic", () => {
   });
 });
 
+test("a node that puts the run to sleep is named, since n8n 1.x takes such a run for ended", () => {
+  const sleepy = workflowIn(exported("v1-cron-node"));
+  Object.assign(nodeOf(sleepy, "Audit"), { type: "n8n-nodes-base.wait" });
+  for (const phase of ["mutex", "basic"] as const) {
+    assert.match(transform(bytesOf(sleepy), { phase }).notes.join("\n"), /"Audit" puts the run to sleep/);
+  }
+});
+
 describe("phase gateway", () => {
   it("exchanges credentials and fixed addresses where that is safe, and names the others", () => {
     const wishes: Wishes = { phase: "gateway", orchestratorUrl: "https://mo.example.com/" };
