@@ -102,6 +102,7 @@ export function basicPlan(workflow: N8nWorkflow, settings: TransformSettings, se
       ...untouched.map(
         (node) => `"${node.name}" still starts runs by itself: only schedules were switched off.`,
       ),
+      ...waitNotes(workflow),
     ],
     webhookPath: path,
   };

@@ -65,7 +65,7 @@ function evaluate(expression: string, ran: Ran, $json: unknown = {}): unknown {
   return expression.slice(1).replace(/\{\{(.*?)\}\}/gs, (_, code: string) => String(run(code)));
 }
 
-const input = () => runCode(INPUT_CODE, START)[0]!.json;
+const input = () => runCode(INPUT_CODE, START, [{ claimed: true }])[0]!.json;
 const ended = (good: Items, bad?: Items): Ran => ({
   ...START,
   [NAMES.input]: [[input()]],
@@ -80,6 +80,10 @@ describe("the input of the work", () => {
     assert.equal(json["Day of week"], "<EEEE>");
     assert.deepEqual((json.orchestrator as Record<string, unknown>).tasks, MESSAGE.input_data.tasks);
     assert.doesNotMatch(JSON.stringify(json), /secret/);
+  });
+
+  it("is nothing without a claim that was granted", () => {
+    assert.deepEqual(runCode(INPUT_CODE, START, [{ body: MESSAGE }]), []);
   });
 
   it("is the trigger's own items behind a lock, of whichever trigger has started", () => {

@@ -8,6 +8,8 @@ const literal = (value: unknown) => JSON.stringify(value);
  * under `orchestrator`. Never the headers or the token of the message.
  */
 export const INPUT_CODE = `// Made by the Master Orchestrator: what a Schedule Trigger would have given, and the order itself.
+// A node that breaks passes on what it was given, as if it had gone well: only a claim that was granted counts.
+if ($input.first().json.claimed !== true) return [];
 const message = $(${literal(NAMES.start)}).first().json.body;
 const format = (pattern) => $now.toFormat(pattern);
 return [{
