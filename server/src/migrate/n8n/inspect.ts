@@ -139,7 +139,8 @@ export function expectCollisions(reports: readonly WorkflowReport[], fromMs: num
   const clocks = running.map(({ report, rules }, i): Clock => {
     const fired = new Map<number, number>();
     for (const { rule } of rules) {
-      if (isFloating(rule)) continue;
+      // A day that nobody knows is taken for every day; a minute that nobody knows cannot be.
+      if (rule.floating) continue;
       for (const [atMs, times] of firings(rule, report.timeZone, fromMs, toMs)) {
         fired.set(atMs, (fired.get(atMs) ?? 0) + times);
       }
@@ -164,11 +165,6 @@ export function expectCollisions(reports: readonly WorkflowReport[], fromMs: num
         })),
     ),
   };
-}
-
-/** Days that nobody knows are all counted; a minute that nobody knows cannot be. */
-function isFloating(rule: NodeSchedule["rules"][number]): boolean {
-  return rule.cron === null || rule.uncertain?.startsWith("at which minute") === true;
 }
 
 /** Two workflows may have one name. */

@@ -47,7 +47,8 @@ export function idOf(seed: string, name: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-interface Part {
+/** A node that is to be added, before it has its place. */
+export interface Part {
   name: string;
   kind: string;
   version: number;
@@ -234,5 +235,3 @@ export function stickyPart(content: string): Part {
     parameters: { content, height: 320, width: 520 },
   };
 }
-
-export type { Part };

@@ -14,6 +14,8 @@ export interface ScheduleRule {
   hoursApart: number | null;
   /** What the file does not say about its moments; null: they are known to the minute. */
   uncertain: string | null;
+  /** Not even the minute is known beforehand: it may meet any other. */
+  floating: boolean;
   /** Why n8n could not run it; null for a sound one. */
   problem: string | null;
 }
@@ -55,6 +57,7 @@ const UNKNOWN = {
   everySeconds: null,
   hoursApart: null,
   uncertain: null,
+  floating: false,
   problem: null,
 } as const;
 
@@ -186,7 +189,8 @@ function cronNodeRule(entry: Entry): ScheduleRule {
 function everyX(entry: Entry): ScheduleRule {
   const amount = number(entry, "value", 2);
   if ((entry.unit ?? "hours") === "minutes") return repeating(amount, "minute", 59);
-  return { ...hourly(amount, 0), text: every(amount, "hour"), uncertain: "at which minute: n8n draws it" };
+  const uncertain = "at which minute: n8n draws it";
+  return { ...hourly(amount, 0), text: every(amount, "hour"), uncertain, floating: true };
 }
 
 /** `interval`, version 1: it counts from the moment at which the workflow was switched on. */
@@ -198,7 +202,7 @@ function intervalNodeRule(parameters: Entry): ScheduleRule {
     if (unitSeconds === undefined || amount < 1) throw new Unreadable(`an interval of ${amount} ${unit}`);
     const text = every(amount, unit.slice(0, -1));
     const uncertain = "when it begins: it counts from its activation on";
-    return { ...UNKNOWN, text, everySeconds: amount * unitSeconds, uncertain };
+    return { ...UNKNOWN, text, everySeconds: amount * unitSeconds, uncertain, floating: true };
   });
 }
 

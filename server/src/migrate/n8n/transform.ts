@@ -6,6 +6,8 @@ import { buildNode, idOf, NAMES, noOpPart, type Part, PREFIX, stickyPart } from 
 import { basicPlan, executionTimeout, mutexPlan, type Plan } from "./phases.ts";
 import {
   type ExportForm,
+  MAX_EXPORT_BYTES,
+  MAX_NODES,
   type N8nConnections,
   type N8nNode,
   type N8nWorkflow,
@@ -112,8 +114,7 @@ function readOne(bytes: Uint8Array): { form: ExportForm; workflow: N8nWorkflow }
   return { form, workflow: workflow! };
 }
 
-function make(original: Uint8Array, wishes: Wishes): Transformed {
-  const { form, workflow } = readOne(original);
+function refuseUnsound(workflow: N8nWorkflow): void {
   const problems = structureProblems(workflow);
   if (problems.length > 0) {
     throw new Problem(
@@ -121,6 +122,10 @@ function make(original: Uint8Array, wishes: Wishes): Transformed {
       `"${workflow.name}" makes no sense: ${problems.slice(0, 10).join("; ")}`,
       "Correct it in n8n and export it again.",
     );
+  }
+  if (workflow.nodes.length > MAX_NODES) {
+    const reason = `"${workflow.name}" has ${workflow.nodes.length} nodes; ${MAX_NODES} are allowed`;
+    throw new Problem("payload_too_large", reason, "Split it into workflows that call each other.");
   }
   const taken = workflow.nodes.find((node) => node.name.startsWith(PREFIX));
   if (taken) {
@@ -130,6 +135,11 @@ function make(original: Uint8Array, wishes: Wishes): Transformed {
       "Rename or remove it; a workflow that was transformed and has lost its mark has to be restored from n8n's history.",
     );
   }
+}
+
+function make(original: Uint8Array, wishes: Wishes): Transformed {
+  const { form, workflow } = readOne(original);
+  refuseUnsound(workflow);
   const type = wishes.workflowType ?? workflowTypeOf(workflow.name);
   const settings: TransformSettings = {
     phase: wishes.phase,
@@ -146,8 +156,13 @@ function make(original: Uint8Array, wishes: Wishes): Transformed {
   const made = assemble(workflow, plan, { settings, seed, notes, nodes: rerouted?.nodes ?? workflow.nodes });
   const marked = addMark(made, original, settings, seed);
   const text = `${JSON.stringify(form === "array" ? [marked] : marked, null, 2)}\n`;
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.byteLength > MAX_EXPORT_BYTES) {
+    const reason = `"${workflow.name}" would be larger than 16 MB, with its original in it`;
+    throw new Problem("payload_too_large", reason, "Split it, or take pinned data out of it.");
+  }
   return {
-    bytes: new TextEncoder().encode(text),
+    bytes,
     workflowName: workflow.name,
     settings,
     notes,

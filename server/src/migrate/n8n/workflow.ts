@@ -43,7 +43,9 @@ export interface N8nExport {
 
 /** n8n itself takes no larger request (16 MB by default). */
 export const MAX_EXPORT_BYTES = 16 * 1024 * 1024;
-const MAX_NODES = 2_000;
+export const MAX_NODES = 2_000;
+/** What was made of the largest workflow has to be read again. */
+const MAX_ADDED_NODES = 100;
 
 const Target = z.looseObject({ node: z.string(), type: z.string(), index: z.int().min(0) });
 /** Only what is relied on; n8n puts more into each of these, and community nodes more still. */
@@ -61,7 +63,7 @@ const Workflow = z.looseObject({
         notes: z.string().nullish(),
       }),
     )
-    .max(MAX_NODES),
+    .max(MAX_NODES + MAX_ADDED_NODES),
   connections: z.record(z.string(), z.record(z.string(), z.array(z.array(Target).nullable()))),
   settings: z.record(z.string(), z.unknown()).nullish(),
 });
