@@ -4,12 +4,14 @@
  */
 import pg from "pg";
 import { machine, withCluster } from "./cluster.ts";
+import { cpuLine, cpuTimes, parentOf } from "./cpu.ts";
 import {
   call,
   closeLoad,
   enqueueAtRate,
   registerStub,
   type Service,
+  type Stub,
   startBeside,
   startService,
   startStub,
@@ -43,10 +45,32 @@ async function commitsSoFar(db: pg.Client): Promise<number> {
   return rows[0].n;
 }
 
+interface Beings {
+  db: pg.Client;
+  service: Service;
+  stub: Stub;
+}
+
+/** Whose processor time is read; of the load this process is the maker. */
+async function processes({ db, service, stub }: Beings): Promise<Record<string, number>> {
+  const { rows } = await db.query("select pg_backend_pid() as pid");
+  const postgres = parentOf(rows[0].pid);
+  return { service: service.child.pid!, postgres, stub: stub.pid, load: process.pid };
+}
+
+async function walPosition(db: pg.Client): Promise<number> {
+  const { rows } = await db.query("select pg_current_wal_lsn() - '0/0' as bytes");
+  return Number(rows[0].bytes);
+}
+
 /** Enqueues at `rate` for `seconds`, waits until all have ended, and says how it went. */
-async function run(db: pg.Client, service: Service, rate: number, seconds: number): Promise<Measured> {
+async function run(beings: Beings, rate: number, seconds: number): Promise<Measured> {
+  const { db, service } = beings;
+  const pids = await processes(beings);
   const before = await completed(db);
   const commitsBefore = await commitsSoFar(db);
+  const walBefore = await walPosition(db);
+  const cpuBefore = cpuTimes(pids, ["postgres"]);
   const { rows } = await db.query("select clock_timestamp() as at");
   const startedAt = rows[0].at as Date;
   const started = performance.now();
@@ -58,7 +82,10 @@ async function run(db: pg.Client, service: Service, rate: number, seconds: numbe
     after = await completed(db);
   }
   const lifecycles = after.done - before.done;
-  const perSecond = lifecycles / ((performance.now() - started) / 1000);
+  const tookSeconds = (performance.now() - started) / 1000;
+  const perSecond = lifecycles / tookSeconds;
+  const cpuAfter = cpuTimes(pids, ["postgres"]);
+  const wal = (await walPosition(db)) - walBefore;
   const commits = (await commitsSoFar(db)) - commitsBefore;
   if (seconds === WARM_UP_SECONDS) return { lifecycles, perSecond, commits };
   const { rows: latency } = await db.query(
@@ -71,6 +98,10 @@ async function run(db: pg.Client, service: Service, rate: number, seconds: numbe
   console.log(
     `${rate} offered a second: ${lifecycles} of ${sent} completed, ${perSecond.toFixed(0)} a second; ` +
       `enqueued to completed p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms`,
+  );
+  console.log(
+    `  ${cpuLine(cpuBefore, cpuAfter, { lifecycles, seconds: tookSeconds })}; ` +
+      `${(wal / lifecycles / 1024).toFixed(1)} KiB of WAL`,
   );
   return { lifecycles, perSecond, commits };
 }
@@ -117,11 +148,12 @@ await withCluster(async (databaseUrl) => {
   await db.connect();
   const stub = await startStub();
   const service = await startService(databaseUrl);
+  const beings = { db, service, stub };
   try {
     await registerStub(service.base, stub.url);
-    await run(db, service, RATE / 3, WARM_UP_SECONDS);
-    const full = await run(db, service, RATE, SECONDS);
-    await run(db, service, Math.round(RATE / 3), SECONDS);
+    await run(beings, RATE / 3, WARM_UP_SECONDS);
+    const full = await run(beings, RATE, SECONDS);
+    await run(beings, Math.round(RATE / 3), SECONDS);
     const http = await bareHttp(stub.url);
     console.log(
       `the same HTTP messages without us: ${http.toFixed(0)} a second; we do ${(full.perSecond / http).toFixed(2)} of that`,

@@ -1,20 +1,15 @@
 /** A sub-workflow in a process of its own that does nothing but the protocol: accept, claim, call back. */
 import { createServer } from "node:http";
-import { Agent, request } from "undici";
+import { Agent } from "undici";
+import { postJson } from "./post.ts";
 
 const agent = new Agent({ connections: 64, pipelining: 1 });
 
 /** Tries again for two seconds: whoever answered may be gone, and another be there. */
 async function post(url: string, token: string, body: unknown): Promise<void> {
   for (let tries = 0; tries < 20; tries++) {
-    const answer = await request(url, {
-      dispatcher: agent,
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify(body),
-    }).catch(() => null);
-    await answer?.body.dump();
-    if (answer && answer.statusCode < 500) return;
+    const answer = await postJson(agent, url, { token, body }).catch(() => null);
+    if (answer && answer.status < 500) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -30,13 +25,14 @@ async function work({ attempt, callback_url: url, authentication: { token } }: D
   await post(url, token, { attempt, status: "completed", result_data: {} });
 }
 
+const ACCEPTED = '{"accepted":true}';
+const ACCEPTED_HEADERS = { "content-type": "application/json", "content-length": ACCEPTED.length };
+
 const server = createServer((incoming, outgoing) => {
   const chunks: Buffer[] = [];
   incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
   incoming.on("end", () => {
-    outgoing.setHeader("content-type", "application/json");
-    outgoing.statusCode = 202;
-    outgoing.end('{"accepted":true}');
+    outgoing.writeHead(202, ACCEPTED_HEADERS).end(ACCEPTED);
     const dispatch = JSON.parse(Buffer.concat(chunks).toString()) as Dispatch;
     work(dispatch).catch((error) => process.stderr.write(`stub: ${error}\n`));
   });
