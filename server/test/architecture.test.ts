@@ -43,6 +43,8 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   "built-in-seo": EVERYTHING,
   "first-start": EVERYTHING,
   house: EVERYTHING,
+  foundation: EVERYTHING,
+  routes: EVERYTHING,
   main: EVERYTHING,
   test: EVERYTHING,
   bench: EVERYTHING,

@@ -1,7 +1,7 @@
 /** Owns the proof that webhooks go only where they may: literal addresses at registration, names at each delivery. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { HouseOptions } from "#house.ts";
+import type { HouseOptions } from "#foundation.ts";
 import { openTestHouse } from "#test/house.ts";
 
 /** Resolves every name as `addresses` says, which a test may change. */
