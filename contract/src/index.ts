@@ -1,4 +1,6 @@
 /** The wire of the Master Orchestrator: what the outside relies on. Imports nothing of ours. */
+export * from "./alerts.ts";
+export * from "./alerts-policy.ts";
 export * from "./archive.ts";
 export * from "./dead-letter.ts";
 export * from "./dispatch.ts";

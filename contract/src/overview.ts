@@ -21,6 +21,7 @@ export const Overview = z
             "dead_letters",
             "executions",
             "providers",
+            "alerts",
           ]),
           words: z.string(),
         }),

@@ -1,5 +1,6 @@
 /** The policy: everything that an operator may change about how decisions are made. */
 import { z } from "zod";
+import { AlertsPolicy } from "./alerts-policy.ts";
 import { mergeDocument } from "./merge.ts";
 import { Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
 import { RecoveryPolicy } from "./recovery.ts";
@@ -155,6 +156,7 @@ export const Policy = z
       .prefault({}),
     recovery: RecoveryPolicy,
     adapt: Adapt.prefault({}),
+    alerts: AlertsPolicy,
     prices: z.record(ModelName, Price).default({}),
     gateway: z
       .strictObject({
@@ -200,7 +202,7 @@ export function defaultPolicy(): Policy {
 }
 
 /** Parts whose entries have names of the operator's own, so that null can take one away. */
-const REMOVABLE = new Set(["lanes", "providers", "prices"]);
+const REMOVABLE = new Set(["lanes", "providers", "prices", "alerts"]);
 
 /** The policy with a partial document merged in. Throws Problem `validation_failed` that names each wrong field. */
 export function mergePolicy(current: Policy, patch: Record<string, unknown>, where = ""): Policy {

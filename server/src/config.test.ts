@@ -31,7 +31,15 @@ it("an empty environment gives the documented defaults, and empty values count a
     dailyBudgetUsd: 500,
     tickIntervalMs: 300_000,
     policyFile: null,
-    alerts: { slackWebhookUrl: null, alertWebhookUrl: null, smtpUrl: null, emailTo: [] },
+    alerts: {
+      slackWebhookUrl: null,
+      alertWebhookUrl: null,
+      alertWebhookSecret: null,
+      pagerDutyKey: null,
+      smtpUrl: null,
+      emailTo: [],
+      emailFrom: "master-orchestrator@localhost",
+    },
     logLevel: "info",
   };
   assert.deepEqual(loadConfig({}), expected);
@@ -56,7 +64,11 @@ describe("a setting is taken", () => {
     ],
     [{ OPENAI_BASE_URL: "http://localhost:11434/v1/" }, (c) => c.openai.baseUrl, "http://localhost:11434/v1"],
     [{ ORCHESTRATOR_ADMIN_KEY: "k".repeat(24) }, (c) => c.adminKey, "k".repeat(24)],
-    [{ ALERT_EMAIL_TO: "a@b.c, d@e.f" }, (c) => c.alerts.emailTo, ["a@b.c", "d@e.f"]],
+    [
+      { ALERT_EMAIL_TO: "a@b.c, d@e.f", SMTP_URL: "smtp://h", PUBLIC_URL: "https://o.example.org" },
+      (c) => [...c.alerts.emailTo, c.alerts.emailFrom],
+      ["a@b.c", "d@e.f", "master-orchestrator@o.example.org"],
+    ],
     [{ LOG_LEVEL: "DEBUG" }, (c) => c.logLevel, "debug"],
     [{ OUTBOUND_ALLOW: "N8N.internal:5678,10.1.0.0/16" }, (c) => c.outboundAllow.length, 2],
   ];
@@ -108,6 +120,9 @@ describe("a secret's value is never told", () => {
     { DATABASE_URL: "mysql://root:hunter2@h/d" },
     { SLACK_WEBHOOK_URL: "hooks.slack.com/hunter2" },
     { SMTP_URL: "http://u:hunter2@h" },
+    { ALERT_WEBHOOK_SECRET: "hunter2" },
+    { PAGERDUTY_ROUTING_KEY: "hunter2" },
+    { ALERT_EMAIL_TO: "hunter2@b.c" },
     { PUBLIC_URL: "https://u:hunter2@h/" },
   ];
   for (const env of table) {

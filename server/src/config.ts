@@ -27,8 +27,12 @@ export interface Config {
   alerts: {
     slackWebhookUrl: string | null;
     alertWebhookUrl: string | null;
+    /** Null: what is posted there is not signed. */
+    alertWebhookSecret: string | null;
+    pagerDutyKey: string | null;
     smtpUrl: string | null;
     emailTo: string[];
+    emailFrom: string;
   };
   logLevel: LogLevel;
 }
@@ -58,8 +62,11 @@ const SETTINGS = [
   "POLICY_FILE",
   "SLACK_WEBHOOK_URL",
   "ALERT_WEBHOOK_URL",
+  "ALERT_WEBHOOK_SECRET",
+  "PAGERDUTY_ROUTING_KEY",
   "SMTP_URL",
   "ALERT_EMAIL_TO",
+  "ALERT_EMAIL_FROM",
   "LOG_LEVEL",
 ] as const;
 type Setting = (typeof SETTINGS)[number];
@@ -97,12 +104,7 @@ export function loadConfig(env: Environment): Config {
     dailyBudgetUsd: readBudget(env),
     tickIntervalMs: readTick(env),
     policyFile: get(env, "POLICY_FILE"),
-    alerts: {
-      slackWebhookUrl: readUrl(env, "SLACK_WEBHOOK_URL", ["http", "https"], true),
-      alertWebhookUrl: readUrl(env, "ALERT_WEBHOOK_URL", ["http", "https"], true),
-      smtpUrl: readUrl(env, "SMTP_URL", ["smtp", "smtps"], true),
-      emailTo: readRecipients(env),
-    },
+    alerts: readAlerts(env, publicUrl ?? defaultPublicUrl(host, port)),
     logLevel: readLogLevel(env),
   };
 }
@@ -256,6 +258,43 @@ function readTick(env: Environment): number {
     throw wrong("TICK_INTERVAL", value, "from 1s to 1h, with a unit of ms, s, m or h, e.g. 5m");
   }
   return tickMs;
+}
+
+function readAlerts(env: Environment, publicUrl: string): Config["alerts"] {
+  const smtpUrl = readUrl(env, "SMTP_URL", ["smtp", "smtps"], true);
+  const emailTo = readRecipients(env);
+  if (emailTo.length > 0 && smtpUrl === null) {
+    throw wrong("ALERT_EMAIL_TO", null, "only together with SMTP_URL, the server that sends the mail");
+  }
+  return {
+    slackWebhookUrl: readUrl(env, "SLACK_WEBHOOK_URL", ["http", "https"], true),
+    alertWebhookUrl: readUrl(env, "ALERT_WEBHOOK_URL", ["http", "https"], true),
+    alertWebhookSecret: readSecret(
+      env,
+      "ALERT_WEBHOOK_SECRET",
+      SIGNING_SECRET,
+      "whsec_ and the base64 of 16 bytes or more",
+    ),
+    pagerDutyKey: readSecret(env, "PAGERDUTY_ROUTING_KEY", /^[A-Za-z0-9]{32}$/, "32 letters and digits"),
+    smtpUrl,
+    emailTo,
+    emailFrom:
+      readSecret(env, "ALERT_EMAIL_FROM", /^[^\s@<>]+@[^\s@<>]+$/, "a mail address") ?? senderAt(publicUrl),
+  };
+}
+
+const SIGNING_SECRET = /^whsec_[A-Za-z0-9+/]{22,}={0,2}$/;
+
+/** The value is not told in an error. */
+function readSecret(env: Environment, name: Setting, form: RegExp, allowed: string): string | null {
+  const value = get(env, name);
+  if (value !== null && !form.test(value)) throw wrong(name, null, allowed);
+  return value;
+}
+
+function senderAt(publicUrl: string): string {
+  const host = new URL(publicUrl).hostname;
+  return `master-orchestrator@${/[a-z]/i.test(host) && !host.includes(":") ? host : "localhost"}`;
 }
 
 function readRecipients(env: Environment): string[] {

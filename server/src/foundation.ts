@@ -1,5 +1,6 @@
 /** Owns what outlives a request: opens and closes the parts below HTTP. Starts nothing that acts by itself. */
 import { createSecretKey, type KeyObject } from "node:crypto";
+import { ensureEnvironmentChannels } from "#alerts/environment.ts";
 import { type BuiltIn, openBuiltIns } from "#built-ins.ts";
 import type { Config } from "#config.ts";
 import { type Clock, wallClock } from "#engine/clock.ts";
@@ -74,6 +75,7 @@ export async function layFoundation(options: HouseOptions): Promise<Foundation> 
     if (migrations.length > 0) log.info("The schema was brought up to date", { migrations });
     const tokenSecret = createSecretKey((await ensureOrchestrator(db)).tokenSecret);
     await ensurePolicy(db, config);
+    await ensureEnvironmentChannels(db, config.alerts);
     const generatedAdminKey = config.adminKey === null ? await ensureAdminKey(db, config.dataDir) : null;
     const authenticator = createAuthenticator({
       adminKey: config.adminKey ?? undefined,

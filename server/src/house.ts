@@ -1,6 +1,7 @@
 /** Builds and wires everything; nowhere else does. Knows no process: no environment, no signals, no exit. */
 import { Problem } from "@master-orchestrator/contract";
 import type { FastifyInstance } from "fastify";
+import { startWatch } from "#alerts/watch.ts";
 import { type BuiltIn, builtInTargets } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
 import { decisionRecord, recoveryRecord } from "#core/record.ts";
@@ -136,9 +137,15 @@ async function startEngine(
   late.loop = loop;
   const roller = startRoller({ db, clock, onError: onError("What has ended was not counted") });
   const archivist = startArchivist({ db, dataDir: config.dataDir, clock, log });
+  const watch = startWatch({
+    ...{ db, clock, log, outbound, publicUrl, tickIntervalMs: config.tickIntervalMs },
+    mail: { smtpUrl: config.alerts.smtpUrl, from: config.alerts.emailFrom },
+    onError: onError("Alerts were not judged or delivered"),
+  });
   return {
     loop,
     async stop() {
+      await watch.stop();
       await archivist.stop();
       await roller.stop();
       // First no new decisions; then what runs here may finish and report, which the next cycle folds in.

@@ -7,6 +7,8 @@ import type { Foundation } from "#foundation.ts";
 import { createGateway } from "#gateway/gateway.ts";
 import { openLiveFeed } from "#http/live.ts";
 import type { Route } from "#http/route.ts";
+import { alertChannelRoutes } from "#http/routes/alert-channels.ts";
+import { alertRoutes } from "#http/routes/alerts.ts";
 import { apiKeyRoutes } from "#http/routes/api-keys.ts";
 import { archiveRoutes } from "#http/routes/archives.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
@@ -77,6 +79,11 @@ export function buildRoutes(foundation: Foundation): Route[] {
     ...overviewRoutes({ ...state, tickIntervalMs: config.tickIntervalMs }),
     ...queueRoutes({ db }),
     ...recoveryRoutes(requests),
+    ...alertRoutes({ db }),
+    ...alertChannelRoutes({
+      ...{ db, outbound, publicUrl: config.publicUrl },
+      mail: { smtpUrl: config.alerts.smtpUrl, from: config.alerts.emailFrom },
+    }),
     ...policyRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),

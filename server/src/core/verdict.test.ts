@@ -25,6 +25,7 @@ const standing = (over: Partial<Standing> = {}): Standing => ({
   lastHour: { completed: 20, deadLettered: 0, attemptsEnded: 20, attemptsFailed: 1 },
   highLoadAbove: 1000,
   budgetWarnsAt: 0.8,
+  alerts: { unacknowledged: 0, worst: [] },
   ...over,
 });
 
@@ -36,7 +37,7 @@ describe("the verdict", () => {
       "healthy: 3 running, 41 waiting, next tick 12:04:00 UTC, $112.00 of $500.00, on pace for 530 articles today",
     );
     assert.deepEqual([verdict.level, verdict.causes], ["healthy", []]);
-    assert.equal(verdict.ruledOut.length, 9);
+    assert.equal(verdict.ruledOut.length, 10);
     assert.ok(verdict.ruledOut.includes("the heartbeat is on time (2 ms late)"));
   });
 
@@ -88,6 +89,23 @@ describe("the verdict", () => {
     ["high load", { waiting: 1001 }, "attention", /1001 tasks wait/],
     ["dead letters", { deadLetters: 2 }, "attention", /2 dead letters/],
     ["what is set aside", { setAside: 1 }, "trouble", /1 items are set aside/],
+    [
+      "alerts",
+      { alerts: { unacknowledged: 2, worst: [{ severity: "warning", rule: "latency", words: "3 min" }] } },
+      "attention",
+      /2 alerts fire: latency \(3 min\); and 1 more/,
+    ],
+    [
+      "a critical alert",
+      {
+        alerts: {
+          unacknowledged: 1,
+          worst: [{ severity: "critical", rule: "queue_1000", words: "1,200 wait" }],
+        },
+      },
+      "trouble",
+      /1 alert fires: queue_1000/,
+    ],
   ];
   for (const [what, over, level, words] of causes) {
     it(`names ${what} as a cause`, () => {

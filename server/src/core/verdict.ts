@@ -28,6 +28,8 @@ export interface Standing {
   lastHour: { completed: number; deadLettered: number; attemptsEnded: number; attemptsFailed: number };
   highLoadAbove: number;
   budgetWarnsAt: number;
+  /** Alerts that fire and nobody has acknowledged; the worst ones by name. */
+  alerts: { unacknowledged: number; worst: readonly { severity: string; rule: string; words: string }[] };
 }
 
 export const VERDICT_LEVELS = ["healthy", "attention", "trouble"] as const;
@@ -36,7 +38,15 @@ export type VerdictLevel = (typeof VERDICT_LEVELS)[number];
 export interface Cause {
   level: Exclude<VerdictLevel, "healthy">;
   /** What it is about, for a link: the closed list of the dashboard's pages. */
-  about: "orchestrator" | "recoveries" | "queue" | "budget" | "dead_letters" | "executions" | "providers";
+  about:
+    | "orchestrator"
+    | "recoveries"
+    | "queue"
+    | "budget"
+    | "dead_letters"
+    | "executions"
+    | "providers"
+    | "alerts";
   words: string;
 }
 
@@ -129,6 +139,16 @@ const CHECKS: readonly Check[] = [
           words: `${setAside} items are set aside: no cycle could process them`,
         }
       : "nothing is set aside",
+  ({ alerts: { unacknowledged, worst } }) => {
+    if (unacknowledged === 0) return "no alert fires that nobody has acknowledged";
+    const named = worst.map(({ rule, words }) => `${rule} (${words})`).join("; ");
+    const more = unacknowledged > worst.length ? `; and ${unacknowledged - worst.length} more` : "";
+    return {
+      level: worst.some(({ severity }) => severity === "critical") ? "trouble" : "attention",
+      about: "alerts",
+      words: `${unacknowledged} ${unacknowledged === 1 ? "alert fires" : "alerts fire"}: ${named}${more}`,
+    };
+  },
 ];
 
 /** The worst cause names the level. */

@@ -1,8 +1,9 @@
 /** The orchestrator's own row, its replicas, and its pause switch. */
 import { randomBytes } from "node:crypto";
-import { Policy } from "@master-orchestrator/contract";
+import type { Policy } from "@master-orchestrator/contract";
 import type { ReplicaLoad } from "#core/health.ts";
 import type { Queryable } from "./database.ts";
+import { policyOf } from "./policies.ts";
 import { insertTransitions } from "./transitions.ts";
 
 /** Creates the one row if this is the first start; returns the secret that execution tokens are derived from. */
@@ -44,9 +45,9 @@ export async function seeReplica(
 export async function readFleet(db: Queryable): Promise<{ replicas: number; policy: Policy }> {
   const { rows } = await db.query(
     `select (select count(*) from replicas where seen_at > orchestrator_now() - interval '15 seconds')::int as replicas,
-            (select policy from policy_versions order by version desc limit 1) as policy`,
+            (select policy::text from policy_versions order by version desc limit 1) as policy`,
   );
-  return { replicas: rows[0]?.replicas, policy: Policy.parse(rows[0]?.policy ?? {}) };
+  return { replicas: rows[0]?.replicas, policy: policyOf(rows[0]?.policy) };
 }
 
 export async function forgetReplica(db: Queryable, replicaId: string): Promise<void> {

@@ -12,19 +12,39 @@ export interface StoredPolicy {
 
 interface Row {
   version: number;
-  policy: unknown;
+  policy: string;
   comment: string | null;
   changed_by: string;
   changed_at: number;
 }
 
-const COLUMNS = "version, policy, comment, changed_by, changed_at";
+const COLUMNS = "version, policy::text as policy, comment, changed_by, changed_at";
 
-/** Fields that came with a later release are filled in by their defaults. */
+/** Parsing takes two milliseconds, and the same few documents are read in every cycle. */
+const parsed = new Map<string, Policy>();
+const MOST_PARSED = 8;
+
+/** A stored document; fields that came with a later release are filled in by their defaults. Never to be changed. */
+export function policyOf(text: string | null | undefined): Policy {
+  const document = text ?? "{}";
+  const known = parsed.get(document);
+  if (known) return known;
+  const policy = frozen(Policy.parse(JSON.parse(document)));
+  const [oldest] = parsed.keys();
+  if (parsed.size >= MOST_PARSED && oldest !== undefined) parsed.delete(oldest);
+  parsed.set(document, policy);
+  return policy;
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === "object" && value !== null) for (const inner of Object.values(value)) frozen(inner);
+  return Object.freeze(value);
+}
+
 function fromRow(row: Row): StoredPolicy {
   return {
     version: row.version,
-    policy: Policy.parse(row.policy),
+    policy: policyOf(row.policy),
     comment: row.comment,
     changedBy: row.changed_by,
     changedAtMs: row.changed_at,

@@ -1,5 +1,5 @@
 /** Reads everything that a decision needs, under the orchestrator's row lock. Changes nothing. */
-import { Policy, type WorkflowSettings } from "@master-orchestrator/contract";
+import type { Policy, WorkflowSettings } from "@master-orchestrator/contract";
 import {
   MAX_DUE_RUNS,
   MAX_DUE_TASKS,
@@ -22,6 +22,7 @@ import { daysMoney, estimatesOf } from "#core/supplies.ts";
 import { targetViews } from "#core/targets.ts";
 import type { Queryable, Row } from "./database.ts";
 import { type RunningTick, readHealth } from "./health.ts";
+import { policyOf } from "./policies.ts";
 import { readSchedules } from "./schedules.ts";
 import type { Bite, Taken } from "./set-aside.ts";
 import { adaptationOf } from "./spending.ts";
@@ -261,10 +262,10 @@ function runOf(row: Row): Run {
 
 export async function readPolicy(tx: Queryable): Promise<{ version: number; policy: Policy }> {
   const { rows } = await tx.query(
-    "select version, policy from policy_versions order by version desc limit 1",
+    "select version, policy::text as policy from policy_versions order by version desc limit 1",
   );
   // Parsing fills in what a newer version of the service knows and the stored document does not.
-  return { version: rows[0]?.version ?? 0, policy: Policy.parse(rows[0]?.policy ?? {}) };
+  return { version: rows[0]?.version ?? 0, policy: policyOf(rows[0]?.policy) };
 }
 
 /** Since when somebody was here to hear a heartbeat. */

@@ -40,6 +40,7 @@ const PAGES: Record<Answer["verdict"]["causes"][number]["about"], string> = {
   dead_letters: "/dead-letters",
   executions: "/executions",
   providers: "/resources",
+  alerts: "/alerts",
 };
 
 export function Overview() {

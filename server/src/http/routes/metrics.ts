@@ -9,6 +9,7 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { GRACE_MS } from "#core/governor.ts";
 import { addCounts, LATENCY_BOUNDS, percentile } from "#core/latency.ts";
+import { readFiring } from "#store/alerts.ts";
 import type { Database } from "#store/database.ts";
 import { readLaneGauges, readSystemGauges } from "#store/gauges.ts";
 import { readBudget } from "#store/ledger-views.ts";
@@ -63,11 +64,12 @@ export function metricRoutes({ db }: { db: Database }): Route[] {
 }
 
 async function gaugesNow(db: Database): Promise<string> {
-  const [lanes, system, budget, limits] = await Promise.all([
+  const [lanes, system, budget, limits, firing] = await Promise.all([
     readLaneGauges(db),
     readSystemGauges(db),
     readBudget(db),
     readLimits(db, GRACE_MS),
+    readFiring(db),
   ]);
   const gauge = (name: string, help: string, samples: Parameters<typeof metric>[3]) =>
     metric(`orchestrator_${name}`, "gauge", help, samples);
@@ -105,6 +107,7 @@ async function gaugesNow(db: Database): Promise<string> {
     gauge("set_aside", "What no cycle could process", [{ value: system.setAside }]),
     gauge("paused", "1 while the orchestrator is paused", [{ value: Number(system.paused) }]),
     gauge("slowness", "How far batches and intervals give way, 0 to 1", [{ value: system.slowness }]),
+    gauge("alerts_firing", "Alerts that fire, by severity", bySeverity(firing.bySeverity)),
     gauge(
       "recovery_open",
       "1 for each open recovery",
@@ -130,6 +133,10 @@ async function gaugesNow(db: Database): Promise<string> {
       requests.map((limit) => ({ labels: limitLabels(limit), value: limit.used })),
     ),
   ].join("");
+}
+
+function bySeverity(counts: Record<string, number>) {
+  return Object.entries(counts).map(([severity, value]) => ({ labels: { severity }, value }));
 }
 
 function limitLabels({ provider, model }: { provider: string; model: string }) {

@@ -1,6 +1,7 @@
 /** The overview over HTTP: gathers figures and lets the core judge them. Judges nothing itself. */
 import { defaultPolicy, Overview } from "@master-orchestrator/contract";
 import { judge } from "#core/verdict.ts";
+import { readFiring } from "#store/alerts.ts";
 import type { Database } from "#store/database.ts";
 import { hasTasks, readSystemGauges } from "#store/gauges.ts";
 import { readBudget } from "#store/ledger-views.ts";
@@ -33,7 +34,7 @@ export function overviewRoutes(context: OrchestratorStatusContext & { tickInterv
 
 async function overview(context: OrchestratorStatusContext & { tickIntervalMs: number }): Promise<Overview> {
   const { db, nextTickMs, tickIntervalMs } = context;
-  const [nowMs, view, orchestrator, system, budget, line, stored, anything] = await Promise.all([
+  const [nowMs, view, orchestrator, system, budget, line, stored, anything, alerts] = await Promise.all([
     databaseNowMs(db),
     orchestratorView(db),
     showOrchestrator(context),
@@ -42,6 +43,7 @@ async function overview(context: OrchestratorStatusContext & { tickIntervalMs: n
     readLine(db),
     currentPolicy(db),
     hasTasks(db),
+    readFiring(db),
   ]);
   const policy = stored?.policy ?? defaultPolicy();
   const { lastHour, articlesLastHour, articlesToday } = await lately(db, nowMs);
@@ -66,6 +68,7 @@ async function overview(context: OrchestratorStatusContext & { tickIntervalMs: n
     lastHour,
     highLoadAbove: policy.high_load.waiting_above,
     budgetWarnsAt: policy.budget.slow_down_at,
+    alerts,
   });
   const { level, words, causes, ruledOut, articlesForecast } = verdict;
   return {

@@ -1,6 +1,7 @@
 /** Owns the API of the policy: reading, changing by partial documents, history, rollback. Decides nothing by it. */
 import {
   defaultPolicy,
+  didYouMean,
   LaneName,
   mergePolicy,
   PolicyHistory,
@@ -10,6 +11,7 @@ import {
   Problem,
 } from "@master-orchestrator/contract";
 import { z } from "zod";
+import { listChannels, MOST_CHANNELS } from "#store/alerts-channels.ts";
 import type { Queryable } from "#store/database.ts";
 import {
   currentPolicy,
@@ -56,7 +58,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
       summary: "Change the policy",
       description:
         "A partial document merges into the policy in force: objects by their members, everything else by " +
-        "replacement; null removes an entry of lanes, providers or prices. The whole result is validated. " +
+        "replacement; null removes an entry of lanes, providers, prices or alerts. The whole result is validated. " +
         "With `If-Match: <version>` the change is refused (409) if that version is no longer in force.",
       access: "admin",
       body: PolicyPatch,
@@ -66,6 +68,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
         const changedBy = actorOf(caller);
         const comment = body.comment ?? null;
         await refuseUnknownLanes(options.db, body.policy.lanes);
+        await refuseUnknownChannels(options.db, body.policy.alerts);
         const stored = await change(options.db, expected, (current) => ({
           policy: mergePolicy(current.policy, body.policy, "/policy"),
           comment,
@@ -137,6 +140,34 @@ async function refuseUnknownLanes(db: Queryable, lanes: unknown): Promise<void> 
   const [wrong] = given.find(([lane]) => unknown.has(typeOf(lane))) ?? [];
   if (wrong !== undefined) throw await unknownWorkflow(db, typeOf(wrong), `/policy/lanes/${wrong}`);
 }
+
+/** A channel that nobody has made would never tell anybody: it is made first. */
+async function refuseUnknownChannels(db: Queryable, alerts: unknown): Promise<void> {
+  const part = AlertsPart.safeParse(alerts);
+  if (!part.success) return;
+  const { rules, escalation } = part.data;
+  const named = [...Object.values(rules), ...escalation].flatMap((one) => one?.channels ?? []);
+  if (named.length === 0) return;
+  const known = (await listChannels(db, null, MOST_CHANNELS)).map(({ name }) => name);
+  const wrong = named.find((name) => !known.includes(name));
+  if (wrong === undefined) return;
+  const meant = didYouMean(wrong, known);
+  const choice =
+    known.length > 0
+      ? `known: ${known.join(", ")}`
+      : "there are none yet: PUT /api/v1/alerts/channels/{name}";
+  throw wrongField(
+    "/policy/alerts",
+    `there is no channel "${wrong}"; ${meant ? `did you mean "${meant}"? ` : ""}${choice}`,
+  );
+}
+
+/** As far as it names channels; whatever else is wrong with it is told after the merge. */
+const Naming = z.looseObject({ channels: z.array(z.string()).optional() });
+const AlertsPart = z.looseObject({
+  rules: z.record(z.string(), Naming.nullable()).default({}),
+  escalation: z.array(Naming).default([]),
+});
 
 type Change = Parameters<typeof insertPolicyVersion>[2];
 
