@@ -36,8 +36,8 @@ export function percentile(sorted: readonly number[], p: number): number {
 }
 
 /** What the figures were measured on, in one line. */
-export async function machine(): Promise<string> {
+export async function machine(fsync: "on" | "off" = "on"): Promise<string> {
   const { availableParallelism, cpus, totalmem } = await import("node:os");
   const memory = Math.round(totalmem() / 1024 ** 3);
-  return `${availableParallelism()} × ${cpus()[0]?.model.trim()}, ${memory} GiB, Node ${process.versions.node}, PostgreSQL 18 embedded, fsync on`;
+  return `${availableParallelism()} × ${cpus()[0]?.model.trim()}, ${memory} GiB, Node ${process.versions.node}, PostgreSQL 18 embedded, fsync ${fsync}`;
 }

@@ -104,7 +104,7 @@ function failTheUnfinished(ledger: Ledger, ended: WorkEnded | null): void {
 }
 
 function batchContext(batch: Batch): BatchContext {
-  const { message, log } = batch;
+  const { clock, message, log } = batch;
   return {
     executionId: message.execution_id,
     attempt: message.attempt,
@@ -117,6 +117,7 @@ function batchContext(batch: Batch): BatchContext {
       geminiBaseUrl: message.gateway.gemini_base_url,
       token: message.authentication.token,
     },
+    clock,
     log: (text, details) => log("info", text, details ?? {}),
   };
 }

@@ -46,6 +46,8 @@ export interface BatchContext {
   signal: AbortSignal;
   /** Where AI calls go, so that limits and budget hold; `token` takes the place of the provider's key. */
   gateway: { openaiBaseUrl: string; geminiBaseUrl: string; token: string };
+  /** The workflow's own time (`WorkflowOptions.clock`): waits on it pass when a test moves it. */
+  clock: Clock;
   log(message: string, details?: Record<string, unknown>): void;
 }
 

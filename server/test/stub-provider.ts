@@ -48,6 +48,8 @@ export interface StubProvider {
   fares(by: (arrival: Arrival) => Fault | undefined): void;
   /** What a whole answer to a call says, instead of "Hello there"; null: that. */
   says(answer: (arrival: Arrival) => string | null): void;
+  /** How long a call takes before its answer begins; at once, unless told. */
+  takes(wait: (arrival: Arrival) => Promise<void>): void;
   /** Streams wait before their last event until this is called. */
   holdStreams(): () => void;
   /** The most arrivals in any window of so long, by its own log. */
@@ -58,12 +60,16 @@ export interface StubProvider {
 const TEXT = ["Hel", "lo ", "there"];
 
 /** A provider that is gone when the test ends. */
-export async function stubProvider(t: TestContext, nowMs: () => number = Date.now): Promise<StubProvider> {
+export async function stubProvider(
+  t: Pick<TestContext, "after">,
+  nowMs: () => number = Date.now,
+): Promise<StubProvider> {
   const arrivals: Arrival[] = [];
   const faults: Fault[] = [];
   let usageOf: (arrival: Arrival) => Usage = () => ({ input: 10, output: 20 });
   let faultOf: (arrival: Arrival) => Fault | undefined = () => undefined;
   let say: (arrival: Arrival) => string | null = () => null;
+  let take: (arrival: Arrival) => Promise<void> = async () => {};
   let gate: Promise<void> = Promise.resolve();
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
@@ -76,6 +82,7 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
     const arrival: Arrival = { atMs, method, path, query, headers, body, text, billed: null };
     arrivals.push(arrival);
     const fault = faults.shift() ?? faultOf(arrival);
+    if (fault?.kind !== "hang") await take(arrival);
     const words = say(arrival) ?? TEXT.join("");
     await answer(arrival, outgoing, { usage: usageOf(arrival), fault, gate, text: words });
   });
@@ -104,6 +111,9 @@ export async function stubProvider(t: TestContext, nowMs: () => number = Date.no
     },
     says(given) {
       say = given;
+    },
+    takes(wait) {
+      take = wait;
     },
     holdStreams() {
       const { promise, resolve } = Promise.withResolvers<void>();

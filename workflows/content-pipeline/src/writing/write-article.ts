@@ -29,7 +29,8 @@ export interface WrittenArticle {
 
 /** A model as this attempt may ask it. */
 export function asked(model: Model, context: TaskContext): AskedModel {
-  return { ...model, gateway: context.gateway, log: context.log };
+  const { clock, gateway, log } = context;
+  return { ...model, clock, gateway, log };
 }
 
 /** Writes and judges; below the bar writes once more with what was found wanting, and keeps the better of the two. */
