@@ -14,15 +14,18 @@ import {
 } from "@master-orchestrator/content-pipeline";
 import { sign } from "@master-orchestrator/contract/signature";
 import type { WorkflowOptions } from "@master-orchestrator/sdk";
+import { nearestTo } from "@master-orchestrator/seo-monitor";
 import type { Config } from "#config.ts";
 import type { Clock } from "#engine/clock.ts";
 import type { Log } from "#log.ts";
 import type { Outbound } from "#outbound/client.ts";
 import { createPageReader } from "#outbound/pages.ts";
+import { articlesLike } from "#store/content.ts";
 import type { Database } from "#store/database.ts";
 import { hasTrigrams } from "#store/entities.ts";
 import { readBudget } from "#store/ledger-views.ts";
 import { contentLibrary } from "#store/library.ts";
+import { seoLibrary } from "#store/seo.ts";
 
 export interface ContentParts {
   db: Database;
@@ -77,10 +80,19 @@ async function publishingParts({ db, config, outbound, clock, log }: ContentPart
     log.warn("pg_trgm is not there: names are compared only where their words begin alike", { hint });
   }
   return {
-    library: contentLibrary(db, { trigrams }) as PublishingParts["library"],
+    library: { ...contentLibrary(db, { trigrams }), ...likeness(db) } as PublishingParts["library"],
     publicUrl: config.publicUrlIsDefault ? undefined : config.publicUrl,
     outgoing: outgoingBy(outbound, clock),
     folder: articlesFolder(config),
+  };
+}
+
+/** What is alike is told in one way, the SEO monitor's. */
+function likeness(db: Database): Pick<PublishingParts["library"], "nearestTo"> {
+  const library = seoLibrary(db);
+  return {
+    nearestTo: (html, taskId, signal) =>
+      nearestTo(html, { library, sharing: (bands) => articlesLike(db, bands, taskId) }, signal),
   };
 }
 

@@ -24,7 +24,6 @@ export async function published(db: Database, slug: string, over: object = {}): 
       jsonLd: {},
       entityIds: [],
       unresolved: [],
-      fingerprint: null,
     },
     ...over,
   });

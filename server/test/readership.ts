@@ -15,7 +15,6 @@ export async function anArticleAt(db: Database, slug: string, contentType = "how
       jsonLd: {},
       entityIds: [],
       unresolved: [],
-      fingerprint: null,
     },
   });
   return articleId;

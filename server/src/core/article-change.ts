@@ -81,6 +81,36 @@ export function applyChanges(
   return { fits: true, article: { title, html, markdown, jsonLd, canonicalUrl } };
 }
 
+/**
+ * The article as it was written anew, with `changes` that a person had approved for what stood there before: what they
+ * found or already made of it is kept. Does not fit where the new text says something else in their place.
+ */
+export function reapplyChanges(
+  article: ArticleFields & { summary: string },
+  changes: readonly ArticleChange[],
+): Outcome {
+  return applyChanges(
+    article,
+    changes.filter((change) => !isMade(article, change)),
+  );
+}
+
+function isMade(article: ArticleFields & { summary: string }, change: ArticleChange): boolean {
+  switch (change.field) {
+    case "title":
+      return article.title === change.after;
+    case "description":
+      return article.jsonLd.description === change.after;
+    case "canonical_url":
+      return article.canonicalUrl === change.after;
+    case "json_ld":
+      return isSame(article.jsonLd[change.name] ?? null, change.after);
+    case "html":
+    case "markdown":
+      return article[change.field].includes(change.replace);
+  }
+}
+
 /** The fields that differ. */
 export function changedFields(before: ArticleFields, after: ArticleFields): FieldChange[] {
   return FIELDS.flatMap(({ field, name }): FieldChange[] => {

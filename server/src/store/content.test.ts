@@ -15,6 +15,7 @@ import {
   relatedArticles,
 } from "./content.ts";
 import { insertEntities } from "./entities.ts";
+import { savePrints } from "./seo-corpus.ts";
 
 function anArticle(over: Partial<ArticleToPublish> = {}): ArticleToPublish {
   return {
@@ -36,7 +37,6 @@ function anArticle(over: Partial<ArticleToPublish> = {}): ArticleToPublish {
     jsonLd: { "@type": "Article" },
     entityIds: [],
     unresolved: [],
-    fingerprint: null,
     ...over,
   };
 }
@@ -47,7 +47,7 @@ describe("publishing", () => {
     const article = anArticle();
     const { articleId, slug, created } = await publishArticle(db, article);
     assert.deepEqual([slug, created], ["a-title", true]);
-    const { entityIds: _, unresolved: _names, fingerprint: _print, quality, ...given } = article;
+    const { entityIds: _, unresolved: _names, quality, ...given } = article;
     assert.deepEqual(await articleBySlug(db, "a-title"), {
       ...given,
       canonicalUrl: null,
@@ -126,14 +126,18 @@ describe("entities of an article", () => {
 });
 
 describe("an article's likeness", () => {
-  const print = (n: number) => ({ signature: [n, 2, 3], bands: [n, n + 1] });
-
   it("finds the articles that share a band, but never the task's own", async (t) => {
     const { db } = await openStore(t);
-    const one = anArticle({ slug: "one", fingerprint: print(1) });
-    await publishArticle(db, one);
-    await publishArticle(db, anArticle({ slug: "two", fingerprint: print(2) }));
-    await publishArticle(db, anArticle({ slug: "far", fingerprint: print(70) }));
+    const one = anArticle({ slug: "one" });
+    const printed = async (article: ArticleToPublish, n: number) => {
+      const { articleId, updatedAt } = await publishArticle(db, article);
+      const keys = { titleKey: "", descriptionKey: "", mainKeyword: "", keywords: [] };
+      const prints = { ...keys, language: "en", signature: [n, 2, 3], bands: [n, n + 1] };
+      await savePrints(db, [{ articleId, updatedAt, prints }]);
+    };
+    await printed(one, 1);
+    await printed(anArticle({ slug: "two" }), 2);
+    await printed(anArticle({ slug: "far" }), 70);
     assert.deepEqual(await articlesLike(db, [1, 2], randomUUID()), [
       { slug: "one", signature: [1, 2, 3] },
       { slug: "two", signature: [2, 2, 3] },
@@ -142,8 +146,6 @@ describe("an article's likeness", () => {
       (await articlesLike(db, [1, 2], one.taskId)).map(({ slug }) => slug),
       ["two"],
     );
-    await publishArticle(db, { ...one, fingerprint: null });
-    assert.deepEqual(await articlesLike(db, [1], randomUUID()), []);
   });
 });
 

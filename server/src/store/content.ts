@@ -1,5 +1,6 @@
 /** Owns the published articles: one a task, one slug an article. Renders and decides nothing. */
 import { Problem } from "@master-orchestrator/contract";
+import { keepApprovedChanges } from "./approved-changes.ts";
 import type { Queryable, Row } from "./database.ts";
 import { linkUnresolved } from "./unresolved.ts";
 
@@ -25,7 +26,6 @@ export interface ArticleToPublish {
   entityIds: string[];
   /** Normalised names that wait for a person. */
   unresolved: string[];
-  fingerprint: { signature: number[]; bands: number[] } | null;
 }
 
 export interface ArticleSource {
@@ -79,12 +79,13 @@ export interface Article extends ArticleSummary {
 const PUBLISH_TRIES = 100;
 
 /**
- * Publishes a task's article. The same task again brings its one article up to date, and keeps its
- * slug and its date of publication; a slug that another task's article has gets `-2`, `-3`, …
+ * Publishes a task's article. The same task again brings its one article up to date, and keeps its slug, its date of
+ * publication and what a person has approved; a slug that another task's article has gets `-2`, `-3`, … To be run in a
+ * transaction.
  */
 export async function publishArticle(db: Queryable, article: ArticleToPublish): Promise<PlacedArticle> {
   const placed = await placeArticle(db, article);
-  await keepFingerprint(db, placed.articleId, article.fingerprint);
+  if (!placed.created) await keepApprovedChanges(db, placed.articleId);
   await linkUnresolved(db, placed.articleId, article.unresolved, article.entityIds.length);
   return placed;
 }
@@ -200,23 +201,6 @@ function placed(row: Row | undefined): Placed | null {
   return { articleId, slug, publishedAt, updatedAt };
 }
 
-/** What the article is compared by with later ones; without it, it is not compared. */
-async function keepFingerprint(
-  db: Queryable,
-  articleId: string,
-  fingerprint: ArticleToPublish["fingerprint"],
-): Promise<void> {
-  if (fingerprint === null) {
-    await db.query("delete from content.article_fingerprints where article_id = $1", [articleId]);
-    return;
-  }
-  await db.query(
-    `insert into content.article_fingerprints (article_id, signature, bands) values ($1, $2::int[], $3::int[])
-     on conflict (article_id) do update set signature = excluded.signature, bands = excluded.bands`,
-    [articleId, fingerprint.signature, fingerprint.bands],
-  );
-}
-
 /** Published articles that share one of `bands`, those that share most first: at most 50, and not the task's own. */
 export async function articlesLike(
   db: Queryable,
@@ -225,8 +209,8 @@ export async function articlesLike(
 ): Promise<{ slug: string; signature: number[] }[]> {
   const { rows } = await db.query(
     `select a.slug, f.signature
-     from content.article_fingerprints f join content.articles a using (article_id)
-     where f.bands && $1::int[] and a.task_id <> $2
+     from content.article_prints f join content.articles a using (article_id)
+     where f.bands && $1::int[] and a.task_id is distinct from $2
      order by (select count(*) from unnest(f.bands) b where b = any ($1::int[])) desc, a.published_at desc
      limit 50`,
     [bands, taskId],

@@ -57,7 +57,6 @@ const anArticle = (over: object) => ({
     jsonLd: {},
     entityIds: [] as string[],
     unresolved: [] as string[],
-    fingerprint: null,
   },
   ...over,
 });

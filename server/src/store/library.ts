@@ -1,5 +1,5 @@
 /** Brings together what the content pipeline asks of the store, over one database. Owns no statement. */
-import { type ArticleToPublish, articlesLike, publishArticle } from "./content.ts";
+import { type ArticleToPublish, publishArticle } from "./content.ts";
 import { type Database, ping } from "./database.ts";
 import { addAlias, addEntities, entitiesLike, type NewEntity } from "./entities.ts";
 import { askAboutName } from "./entity-reviews.ts";
@@ -20,8 +20,7 @@ export function contentLibrary(db: Database, { trigrams }: { trigrams: boolean }
     addEntities: (entities: NewEntity[], seen: string[]) => addEntities(db, { entities, seen }, trigrams),
     addAlias: (alias: Parameters<typeof addAlias>[1]) => addAlias(db, alias),
     askAboutName: (question: Parameters<typeof askAboutName>[1]) => askAboutName(db, question),
-    articlesLike: (bands: number[], taskId: string) => articlesLike(db, bands, taskId),
-    publish: (article: ArticleToPublish) => publishArticle(db, article),
+    publish: (article: ArticleToPublish) => db.transaction((tx) => publishArticle(tx, article)),
     submit: (article: ArticleToPublish, reasons: string[], publishers: string[]) =>
       submitReview(db, { article, reasons, publishers }),
     publishers: (names: string[]) => publishersNamed(db, names),

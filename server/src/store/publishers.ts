@@ -97,7 +97,9 @@ export async function recordPlaced(
          status = 'published', external_id = excluded.external_id, url = excluded.url, error = null,
          tries = publications.tries + 1, published_at = coalesce(publications.published_at, excluded.published_at),
          updated_at = orchestrator_now())
-     update content.articles set canonical_url = $4 where article_id = $1 and $5 and canonical_url is distinct from $4`,
+     update content.articles set canonical_url = $4 where article_id = $1 and $5 and canonical_url is distinct from $4
+        and not exists (select from content.article_revisions v where v.article_id = $1 and v.rolled_back_at is null
+                           and v.fields @> '[{"field": "canonical_url"}]')`,
     [articleId, publisher, externalId, url, canonical],
   );
 }

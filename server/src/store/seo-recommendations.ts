@@ -106,7 +106,7 @@ export async function approveRecommendation(db: Database, id: string, actor: str
     }
     const outcome = applyChanges(article, recommendation.changes);
     const fields = changedFields(article, fitting(outcome, id, 'Audit the article again: {"slug": …}.'));
-    await updateArticle(tx, recommendation.articleId!, fields);
+    await changeArticle(tx, recommendation.articleId!, fields);
     const revisionId = await insertRevision(tx, recommendation, fields, actor);
     await decide(tx, id, "applied", actor);
     return await decided(tx, id, revisionId);
@@ -137,13 +137,13 @@ export async function rollBackRecommendation(db: Database, id: string, actor: st
     if (!article || !revision) throw new Error(`recommendation ${id} is applied and has no revision`);
     const hint = "Roll back what was applied later first, or mend the article by hand.";
     const restored = fitting(takeBack(article, revision.fields), id, hint);
-    await updateArticle(tx, recommendation.articleId!, changedFields(article, restored));
+    await changeArticle(tx, recommendation.articleId!, changedFields(article, restored));
     await decide(tx, id, "rolled_back", actor);
     return await decided(tx, id, revision.revision_id);
   });
 }
 
-type LockedArticle = ArticleFields & { summary: string };
+export type LockedArticle = ArticleFields & { summary: string };
 
 /** The article first, as audits do, so that no two wait for each other. */
 async function lockBoth(
@@ -158,24 +158,26 @@ async function lockBoth(
     const hint = "GET /api/v1/content/recommendations lists them.";
     throw new Problem("not_found", `there is no recommendation ${id}`, hint);
   }
-  const { rows: articles } = await tx.query(
-    `select title, summary, html, markdown, json_ld, canonical_url from content.articles
-      where article_id = $1 for update`,
-    [found[0].article_id],
-  );
+  const article = await lockArticle(tx, found[0].article_id);
   const { rows } = await tx.query(
     `select ${COLUMNS} from ${FROM} where r.recommendation_id = $1 for update of r`,
     [id],
   );
-  const [article] = articles;
+  return { recommendation: recommendationOf(rows[0] as Row), article };
+}
+
+/** What recommendations change, held until the end of the transaction; null where there is no such article. */
+export async function lockArticle(tx: Queryable, articleId: string | null): Promise<LockedArticle | null> {
+  const { rows } = await tx.query(
+    `select title, summary, html, markdown, json_ld, canonical_url from content.articles
+      where article_id = $1 for update`,
+    [articleId],
+  );
+  const [article] = rows;
+  if (!article) return null;
   return {
-    recommendation: recommendationOf(rows[0] as Row),
-    article: article
-      ? {
-          ...{ title: article.title, summary: article.summary, html: article.html },
-          ...{ markdown: article.markdown, jsonLd: article.json_ld, canonicalUrl: article.canonical_url },
-        }
-      : null,
+    ...{ title: article.title, summary: article.summary, html: article.html },
+    ...{ markdown: article.markdown, jsonLd: article.json_ld, canonicalUrl: article.canonical_url },
   };
 }
 
@@ -212,7 +214,7 @@ const SETS: Readonly<Record<FieldChange["field"], string>> = {
 };
 
 /** Readers see title and text: those move the date of the last change. */
-async function updateArticle(
+export async function changeArticle(
   tx: Queryable,
   articleId: string,
   fields: readonly FieldChange[],

@@ -17,7 +17,7 @@ test("a hundred topics that name the same things at once leave one row of each",
   const { db } = await openStore(t);
   for (const trigrams of [true, false]) {
     await db.query("delete from content.entities");
-    const library = contentLibrary(db, { trigrams }) as Library;
+    const library = contentLibrary(db, { trigrams }) as unknown as Library;
     const resolutions = await Promise.all(
       Array.from({ length: 100 }, (_, i) => {
         const topic = TopicSchema.parse({

@@ -56,7 +56,7 @@ test("a page that ends in an article's slug is that article's, wherever it was p
   const { articleId } = await publishArticle(house.db, {
     ...{ taskId: none, executionId: none, slug: "tea", title: "Tea", summary: "", html: "", markdown: "" },
     ...{ language: "en", author: null, contentType: "default", keywords: [], generator: "x", words: 1 },
-    ...{ quality: { score: 1 }, sources: [], jsonLd: {}, entityIds: [], unresolved: [], fingerprint: null },
+    ...{ quality: { score: 1 }, sources: [], jsonLd: {}, entityIds: [], unresolved: [] },
   });
   const pages = ["/articles/tea", "https://blog.example/2026/tea/", "/tea.html", "/green-tea", "/(not set)"];
   await put(house, "conversions", ...pages.map((page, i) => ({ at: "2026-11-01", id: `c${i}`, page })));

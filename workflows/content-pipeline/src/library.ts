@@ -41,8 +41,6 @@ export interface NewArticle {
   entityIds: string[];
   /** Normalised names that wait for a person; linked once decided. */
   unresolved: string[];
-  /** By what it is compared with later articles; null for a text too short for that. */
-  fingerprint: { signature: number[]; bands: number[] } | null;
 }
 
 export interface ArticleSource {
@@ -114,8 +112,15 @@ export interface Library {
     why: string;
     taskId: string;
   }): Promise<{ entityId: string; name: string } | null>;
-  /** Published articles that share a band, those of `taskId` left out; at most 50. */
-  articlesLike(bands: number[], taskId: string): Promise<{ slug: string; signature: number[] }[]>;
+  /**
+   * The published article that says most of the same as `html`, the task's own left out; null where none does, undefined for a
+   * text too short to tell. `likeness`: shared runs of words over all runs of both, 0–1.
+   */
+  nearestTo(
+    html: string,
+    taskId: string,
+    signal: AbortSignal,
+  ): Promise<{ slug: string; likeness: number } | null | undefined>;
   publish(article: NewArticle): Promise<Published>;
   /** Keeps an article that a person has to approve; one about which a person has decided stays as it is. */
   submit(article: NewArticle, reasons: string[], publishers: string[]): Promise<{ reviewId: string }>;

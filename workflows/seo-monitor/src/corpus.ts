@@ -1,6 +1,6 @@
 /** Owns that every own article can be compared: prints where they are missing or older than the text. Compares nothing. */
 import { descriptionOf } from "./advice/advice.ts";
-import { printsOf } from "./language/prints.ts";
+import { printsOf, similarityOf } from "./language/prints.ts";
 import type { Library } from "./library.ts";
 import { TooComplex } from "./page/dom.ts";
 import { textOfHtml } from "./page/extract.ts";
@@ -35,6 +35,39 @@ export async function freshenPrints(
     await new Promise((resolve) => setImmediate(resolve));
   }
   return printed;
+}
+
+/** An article with its signature, as `printsOf` made it. */
+export interface Signed {
+  slug: string;
+  signature: number[];
+}
+
+/**
+ * The one of our articles that says most of the same as `html`; null where none does, undefined for a text too short to tell.
+ * `sharing` looks up articles that share a band. Articles that have no prints yet are given theirs before.
+ */
+export async function nearestTo(
+  html: string,
+  {
+    library,
+    sharing,
+  }: {
+    library: Pick<Library, "unprinted" | "savePrints">;
+    sharing(bands: number[]): Promise<Signed[]>;
+  },
+  signal: AbortSignal,
+): Promise<{ slug: string; likeness: number } | null | undefined> {
+  const text = readable(html);
+  const { signature, bands } = printsOf({ title: "", description: "", keywords: [], language: "en", text });
+  if (signature.length === 0) return undefined;
+  await freshenPrints(library, signal);
+  let nearest: { slug: string; likeness: number } | null = null;
+  for (const other of await sharing(bands)) {
+    const likeness = Math.round(similarityOf(signature, other.signature) * 100) / 100;
+    if (likeness > (nearest?.likeness ?? 0)) nearest = { slug: other.slug, likeness };
+  }
+  return nearest;
 }
 
 /** What cannot be read is compared by title and keywords alone: one article must not keep the others from it. */

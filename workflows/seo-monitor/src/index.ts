@@ -1,5 +1,6 @@
 /** The SEO monitor as the server wires it: the workflow, and what it asks for. Holds no code. */
 export { DEFAULT_MODELS, type Provider } from "./advice/model.ts";
+export { nearestTo } from "./corpus.ts";
 export type { Prints } from "./language/prints.ts";
 export {
   type Change,

@@ -4,7 +4,6 @@ import type { NewArticle } from "../library.ts";
 import { isRead, sourceName, type Topic } from "../topic.ts";
 import type { Draft } from "../writing/draft.ts";
 import { countWords } from "../writing/sentences.ts";
-import { fingerprintOf } from "./likeness.ts";
 import { plainTextOf } from "./measure.ts";
 import type { QualityScore } from "./quality-score.ts";
 import { renderArticle } from "./render.ts";
@@ -43,6 +42,5 @@ export function compose(
     jsonLd: articleJsonLd(draft, topic, { words, entities: entities.map((entity) => entity.name) }),
     entityIds: [...new Set(entities.map((entity) => entity.entityId))],
     unresolved,
-    fingerprint: fingerprintOf(text),
   };
 }

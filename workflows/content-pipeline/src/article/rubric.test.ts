@@ -3,7 +3,6 @@ import { test } from "node:test";
 import { aDraft, aTopic } from "../writing/sample-topics.ts";
 import { claimsOf, numberedText } from "./claims.ts";
 import { verdictFrom } from "./judge.ts";
-import { fingerprintOf, likenessOf, runsOf } from "./likeness.ts";
 import { measure } from "./measure.ts";
 import {
   DEFAULT_BAR,
@@ -108,40 +107,4 @@ test("a figure that no source has is no supported claim, whatever the judge said
   ]);
   assert.equal(checked.support, 5 / 6);
   assert.equal(withFiguresChecked(aVerdict(5), aDraft(), aTopic()).support, 1);
-});
-
-/** Broder's resemblance: shared runs of all runs of both. */
-function jaccard(a: string, b: string): number {
-  const [left, right] = [runsOf(a), runsOf(b)];
-  const shared = [...left].filter((run) => right.has(run)).length;
-  return shared / (left.size + right.size - shared);
-}
-const words = (from: number, to: number) =>
-  Array.from({ length: to - from }, (_, i) => `word${from + i}`).join(" ");
-
-test("the estimated likeness is within three standard errors of Broder's resemblance", () => {
-  const a = words(0, 1000);
-  for (const [from, to] of [
-    [0, 1000],
-    [100, 1100],
-    [300, 1300],
-    [600, 1600],
-    [2000, 3000],
-  ] as const) {
-    const b = words(from, to);
-    const exact = jaccard(a, b);
-    const estimate = likenessOf(fingerprintOf(a)!.signature, fingerprintOf(b)!.signature);
-    const error = 3 * Math.sqrt((exact * (1 - exact)) / 128);
-    assert.ok(Math.abs(estimate - exact) <= error + 1e-9, `${from}: ${estimate} for ${exact}`);
-  }
-});
-
-test("texts that are much alike share a band, short ones are not compared", () => {
-  const [a, b, c] = [words(0, 400), words(40, 440), words(5000, 5400)].map(
-    (text) => new Set(fingerprintOf(text)!.bands),
-  );
-  assert.ok([...a!].some((band) => b!.has(band)));
-  assert.ok(![...a!].some((band) => c!.has(band)));
-  assert.equal(fingerprintOf(words(0, 63)), null);
-  assert.ok(fingerprintOf(words(0, 64)));
 });

@@ -1,9 +1,9 @@
 /** Owns the way from a topic to an article that is judged: outline, writing, verdict, one revision, each a step that is paid once. */
 import type { TaskContext } from "@master-orchestrator/sdk";
 import { judgeByModel } from "../article/judge.ts";
-import { fingerprintOf, likenessOf } from "../article/likeness.ts";
-import { measure, plainTextOf } from "../article/measure.ts";
+import { measure } from "../article/measure.ts";
 import type { QualityScore } from "../article/quality-score.ts";
+import { renderArticle } from "../article/render.ts";
 import { findingsFor, judgeByMeasures, scoreOf, type Verdict } from "../article/rubric.ts";
 import type { Resolution } from "../entities/resolve.ts";
 import type { Library } from "../library.ts";
@@ -82,22 +82,11 @@ async function judged(draft: Draft, suffix: string, { topic, context, desk }: Ab
       )
     : judgeByMeasures(measures);
   const quality = await context.step(`quality${suffix}`, async () => {
-    const likeness = await nearestTo(draft, library, context.taskId);
+    const { html } = renderArticle(draft, topic);
+    const likeness = await library.nearestTo(html, context.taskId, context.signal);
     return scoreOf(verdict, { measures, likeness, bar: params.bar });
   });
   return { draft, verdict, quality };
-}
-
-/** The published article that is most alike; null if none is, undefined for a text too short to tell. */
-async function nearestTo(draft: Draft, library: Library, taskId: string) {
-  const fingerprint = fingerprintOf(plainTextOf(draft));
-  if (!fingerprint) return undefined;
-  let nearest: { slug: string; likeness: number } | null = null;
-  for (const { slug, signature } of await library.articlesLike(fingerprint.bands, taskId)) {
-    const likeness = Math.round(likenessOf(fingerprint.signature, signature) * 100) / 100;
-    if (likeness > (nearest?.likeness ?? 0)) nearest = { slug, likeness };
-  }
-  return nearest;
 }
 
 function passes(quality: QualityScore, { bar }: Params): boolean {
