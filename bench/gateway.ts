@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import pg from "pg";
 import { Agent, request } from "undici";
 import { machine, percentile, withCluster } from "./cluster.ts";
-import { freePort, KEY, processorMs, startOurs, startPortkey, startProvider } from "./gateways.ts";
+import { freePort, KEY, processorMs, startOurs, startPortkey, startProvider, startRelay } from "./gateways.ts";
 
 /** Calls of each way: one at a time, and at a steady rate. */
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 1_000);
@@ -29,7 +29,7 @@ interface Taken {
   /** How much of it the service waited for the provider's first byte. */
   providerMs: number;
 }
-type Way = "direct" | "ours" | "portkey" | "commits";
+type Way = "direct" | "relay" | "ours" | "portkey" | "commits";
 type Ways = Record<Way, () => Promise<Taken>>;
 
 async function chat(base: string, headers: Record<string, string>): Promise<Taken> {
@@ -58,7 +58,7 @@ async function timed(work: () => Promise<unknown>): Promise<Taken> {
 
 /** In turns call by call, so that what else the machine does meets all of them alike. */
 async function oneAtATime(ways: Ways, rounds: number): Promise<Record<Way, Taken[]>> {
-  const taken: Record<Way, Taken[]> = { direct: [], ours: [], portkey: [], commits: [] };
+  const taken: Record<Way, Taken[]> = { direct: [], relay: [], ours: [], portkey: [], commits: [] };
   for (let round = 0; round < rounds; round++) {
     for (const way of Object.keys(ways) as Way[]) taken[way].push(await ways[way]());
   }
@@ -67,7 +67,7 @@ async function oneAtATime(ways: Ways, rounds: number): Promise<Record<Way, Taken
 
 /** In turns of a second, each at the same rate. */
 async function atASteadyRate(ways: Ways, rounds: number): Promise<Record<Way, Taken[]>> {
-  const taken: Record<Way, Taken[]> = { direct: [], ours: [], portkey: [], commits: [] };
+  const taken: Record<Way, Taken[]> = { direct: [], relay: [], ours: [], portkey: [], commits: [] };
   const perTurn = Math.round((RATE * TURN_MS) / 1_000);
   for (let round = 0; round < rounds; round += perTurn) {
     for (const way of Object.keys(ways) as Way[]) {
@@ -109,6 +109,7 @@ function report(title: string, taken: Record<Way, Taken[]>): void {
   const direct = all("direct");
   const besides = figures(taken.ours.map(({ ms, databaseMs }) => ms - databaseMs));
   show("direct", direct);
+  show("a bare relay (node:http and undici, nothing else)", all("relay"));
   show("ours", all("ours"));
   show("  of that: its two statements, committed", figures(taken.ours.map(({ databaseMs }) => databaseMs)));
   show(
@@ -119,6 +120,7 @@ function report(title: string, taken: Record<Way, Taken[]>): void {
   show("two bare commits of one row, by the bench itself", all("commits"));
   const own = less(besides, direct);
   const other = less(all("portkey"), direct);
+  show("added by the bare relay", less(all("relay"), direct));
   show("added by ours besides its statements", own);
   show("added by ours in all", less(all("ours"), direct));
   show("added by the other gateway", other);
@@ -131,6 +133,7 @@ await withCluster(async (databaseUrl) => {
   const dataDir = await mkdtemp(`${tmpdir()}/bench-`);
   const [ownPort, otherPort] = [await freePort(), await freePort()];
   const provider = await startProvider();
+  const relay = await startRelay(provider.url);
   const ours = await startOurs({ databaseUrl, dataDir, port: ownPort, providerUrl: provider.url });
   const portkey = await startPortkey(otherPort);
   const db = new pg.Pool({ connectionString: databaseUrl, max: 8 });
@@ -139,6 +142,7 @@ await withCluster(async (databaseUrl) => {
     const commit = () => db.query("insert into probe values (1)");
     const ways: Ways = {
       direct: () => chat(provider.url, {}),
+      relay: () => chat(relay.url, {}),
       ours: () => chat(`http://127.0.0.1:${ownPort}/ai/openai/v1`, { authorization: `Bearer ${KEY}` }),
       portkey: () =>
         chat(`http://127.0.0.1:${otherPort}/v1`, {
@@ -161,6 +165,7 @@ await withCluster(async (databaseUrl) => {
     portkey.kill();
     ours.kill("SIGTERM");
     await new Promise((resolve) => ours.once("exit", resolve));
+    relay.child.kill();
     provider.child.kill();
     await agent.close();
     await rm(dataDir, { recursive: true, force: true });

@@ -19,8 +19,22 @@ function pathOf(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url));
 }
 
-export async function startProvider(): Promise<{ child: ChildProcess; url: string }> {
-  const child = fork(pathOf("provider.ts"), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+export interface Started {
+  child: ChildProcess;
+  url: string;
+}
+
+export function startProvider(): Promise<Started> {
+  return startScript("provider.ts");
+}
+
+/** Sends everything on to `providerUrl`. */
+export async function startRelay(providerUrl: string): Promise<Started> {
+  return startScript("relay.ts", [new URL(providerUrl).origin]);
+}
+
+async function startScript(name: string, given: string[] = []): Promise<Started> {
+  const child = fork(pathOf(name), given, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   const port = await new Promise<number>((resolve) =>
     child.once("message", (message) => resolve((message as { port: number }).port)),
   );
