@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import pg from "pg";
 import { Agent, request } from "undici";
 import { machine, percentile, withCluster } from "./cluster.ts";
-import { freePort, KEY, processorMs, startOurs, startPortkey, startProvider, startRelay } from "./gateways.ts";
+import {
+  freePort,
+  KEY,
+  processorMs,
+  startOurs,
+  startPortkey,
+  startProvider,
+  startRelay,
+} from "./gateways.ts";
 
 /** Calls of each way: one at a time, and at a steady rate. */
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 1_000);

@@ -1,8 +1,9 @@
 /** Sends a call to its provider with the provider's own key, and hands the answer on as it comes. Keeps nothing. */
-import { pipeline, type Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { createBrotliDecompress, createUnzip } from "node:zlib";
 import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
+import type { OutboundStream } from "#outbound/stream.ts";
 import { keyHeader, type ProviderName, type ProviderSettings, type Refusal, refusal } from "./providers.ts";
 
 export interface ProviderCall {
@@ -23,7 +24,8 @@ export interface ProviderCall {
 export interface ProviderAnswer {
   status: number;
   headers: Record<string, string>;
-  body: Readable;
+  /** Of one reader. */
+  body: AsyncIterator<Uint8Array, undefined>;
 }
 
 /** Why there is no answer, and whether the provider may have got the call. */
@@ -88,16 +90,21 @@ export async function forward(
 
 /** Without what `Connection` names, and without anything that tells our key. */
 function passedOn(headers: Record<string, string>, apiKey: string): Record<string, string> {
-  const ofThisHop = new Set(headers.connection?.split(",").map((name) => name.trim().toLowerCase()));
-  const given = Object.entries(headers).filter(
-    ([name, value]) => !NOT_PASSED_ON.has(name) && !ofThisHop.has(name) && !value.includes(apiKey),
-  );
-  return Object.fromEntries(given);
+  const ofThisHop = headers.connection?.split(",").map((name) => name.trim().toLowerCase()) ?? [];
+  const given: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name] as string;
+    if (NOT_PASSED_ON.has(name) || ofThisHop.includes(name) || value.includes(apiKey)) continue;
+    given[name] = value;
+  }
+  return given;
 }
 
 /** We ask for plain bytes; what is packed all the same is unpacked, or nobody could read its usage. */
-function unpacked(answer: ProviderAnswer): ProviderAnswer {
-  const { "content-encoding": coding, ...headers } = answer.headers;
+function unpacked(answer: OutboundStream): ProviderAnswer {
+  const coding = answer.headers["content-encoding"];
+  if (coding === undefined) return answer;
+  const { "content-encoding": _, ...headers } = answer.headers;
   const unpack =
     coding === "br"
       ? createBrotliDecompress()
@@ -107,6 +114,6 @@ function unpacked(answer: ProviderAnswer): ProviderAnswer {
   if (unpack === null) return answer;
   delete headers["content-length"];
   // Whoever reads the answer meets its failure.
-  pipeline(answer.body, unpack, () => {});
-  return { status: answer.status, headers, body: unpack };
+  pipeline(Readable.from(answer.body), unpack, () => {});
+  return { status: answer.status, headers, body: unpack[Symbol.asyncIterator]() };
 }

@@ -1,11 +1,11 @@
 /** The walk of one AI call: read, price, admit, send, meter, settle. Each step lives elsewhere; refusals are values. */
-import { v7 as uuidv7 } from "uuid";
 import { chooseFallback, type Fallback, outruns } from "#core/fallback.ts";
 import { GRANT_TO_WIRE_MS } from "#core/governor.ts";
 import { type BudgetState, readBudget } from "#store/ledger-views.ts";
 import type { Ask } from "#store/permits.ts";
 import type { StoredPolicy } from "#store/policies.ts";
 import { createCircuit } from "./circuit.ts";
+import { newEntryId } from "./entry-id.ts";
 import type { Admission } from "./governor.ts";
 import { operationOf } from "./operations.ts";
 import { findPrice } from "./prices.ts";
@@ -112,7 +112,7 @@ async function attempt(
   const { context, call } = walk;
   const holdMs = (await context.governor.policy()).policy.gateway.hold_seconds * 1000;
   for (let sendings = 1; ; sendings++) {
-    const entryId = uuidv7();
+    const entryId = newEntryId();
     let target: Target | null = null;
     const policy = await context.governor.policy();
     target = targetOf(walk, fallback, policy);

@@ -73,19 +73,27 @@ function listedPrice(provider: string, model: string, nowMs: number): Price | nu
   const providerId = LISTED_AS[provider];
   const found = providerId === undefined ? null : lookUp(providerId, model, nowMs);
   if (found === null) return null;
-  const { info } = found;
-  const options = { provider: found.provider, timestamp: new Date(nowMs) };
+  // Nearly all prices are the same at any time, and so is all that follows from them.
+  if (Array.isArray(found.info.prices)) return priceFrom(found, model, nowMs);
+  found.price ??= priceFrom(found, model, nowMs);
+  return found.price;
+}
+
+function priceFrom({ provider, info }: Listed, model: string, nowMs: number): Price {
+  const options = { provider, timestamp: new Date(nowMs) };
   const prices = Array.isArray(info.prices) ? priceThen(model, options) : info.prices;
+  const input = { text: highest(prices, TEXT_INPUTS), media: highest(prices, INPUTS) };
+  const output = highest(prices, OUTPUTS);
   return {
     name: info.id,
     version: LIST_VERSION,
     mostInput: info.context_window ?? MOST_INPUT,
     mostOutput: mostOutputTokens(info.id, info.context_window),
     cost: (usage) => plainCost(usage, prices) ?? listedCost(usage, model, options),
-    worst: ({ input, output, media }) =>
+    worst: (tokens) =>
       ceilingMicros([
-        { tokens: input, usdPerMillion: highest(prices, media ? INPUTS : TEXT_INPUTS, input) },
-        { tokens: output, usdPerMillion: highest(prices, OUTPUTS, input) },
+        { tokens: tokens.input, usdPerMillion: (tokens.media ? input.media : input.text)(tokens.input) },
+        { tokens: tokens.output, usdPerMillion: output(tokens.input) },
       ]),
   };
 }
@@ -94,6 +102,8 @@ interface Listed {
   /** The list's provider with this one model, so that nothing has to be searched again. */
   provider: Provider;
   info: ModelInfo;
+  /** Null until it is asked for, and where it depends on the time. */
+  price: Price | null;
 }
 
 /** The list never changes while the process lives; a name is looked for among hundreds of patterns. */
@@ -107,7 +117,11 @@ function lookUp(providerId: string, model: string, nowMs: number): Listed | null
   if (known !== undefined) return known;
   const nothing = { input_tokens: 0, output_tokens: 0 };
   const found = calcPrice(nothing, model, { providerId, timestamp: new Date(nowMs) });
-  const entry = found && { provider: { ...found.provider, models: [found.model] }, info: found.model };
+  const entry = found && {
+    provider: { ...found.provider, models: [found.model] },
+    info: found.model,
+    price: null,
+  };
   if (listed.size >= MOST_LISTED) listed.clear();
   listed.set(key, entry);
   return entry;
@@ -123,15 +137,16 @@ const INPUTS = /^(input|cache)_.*mtok$/;
 const OUTPUTS = /^output_.*mtok$/;
 
 /** The highest of a model's prices of one direction, of the tiers that so many input tokens can reach. */
-function highest(prices: ModelPrice, keys: RegExp, input: number): number {
-  const usd = Object.entries(prices)
+function highest(prices: ModelPrice, keys: RegExp): (input: number) => number {
+  const tiers = Object.entries(prices)
     .filter(([key]) => keys.test(key))
     .flatMap(([, price]) => {
       if (price === undefined) return [];
-      if (typeof price === "number") return [price];
-      return [price.base, ...price.tiers.filter((tier) => input > tier.start).map((tier) => tier.price)];
+      if (typeof price === "number") return [{ start: -1, price }];
+      return [{ start: -1, price: price.base }, ...price.tiers];
     });
-  return Math.max(0, ...usd);
+  return (input) =>
+    tiers.reduce((most, { start, price }) => (input > start ? Math.max(most, price) : most), 0);
 }
 
 /** Exact, for what nearly every call is: text in and out, at prices without tiers. Null for anything else. */

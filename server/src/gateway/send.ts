@@ -149,7 +149,7 @@ async function passOn(
 ): Promise<GatewayAnswer | Refusal> {
   const { walk, target } = sending;
   const headers = { ...answer.headers, "x-orchestrator-entry": walk.entryId, ...fallbackHeader(target) };
-  const body = (answer.body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  const { body } = answer;
   const events = /^text\/event-stream/i.test(answer.headers["content-type"] ?? "");
   const meter = meterFor(walk, events);
   const ok = answer.status >= 200 && answer.status < 300;

@@ -1,6 +1,6 @@
 /** Serves routes over HTTP: authenticates, validates, calls the handler, answers. Knows no route by name. */
 import type { IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { Problem, validate } from "@master-orchestrator/contract";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { z } from "zod";
@@ -102,7 +102,9 @@ function register(app: FastifyInstance, route: Route, options: ServerOptions): v
         const problem = problemAnswer(error, { publicUrl, log, where: whereOf(request) });
         answer = route.reword?.(problem, request.url) ?? problem;
       }
-      return send(reply, request, answer);
+      return route.raw && isBytes(answer.body)
+        ? sendBytes(reply, request, answer, options.nowMs)
+        : send(reply, request, answer);
     },
   });
 }
@@ -233,6 +235,26 @@ function send(reply: FastifyReply, request: FastifyRequest, answer: Answer): Fas
   if (type !== undefined && asItIs) return reply.send(body instanceof Uint8Array ? Buffer.from(body) : body);
   if (type === undefined) reply.header("content-type", "application/json; charset=utf-8");
   return reply.send(JSON.stringify(body));
+}
+
+function isBytes(body: unknown): body is Uint8Array | Readable {
+  return body instanceof Uint8Array || body instanceof Readable;
+}
+
+/** What is passed on unread goes out by the shortest way: nothing of it is to be looked at, converted or measured again. */
+function sendBytes(reply: FastifyReply, request: FastifyRequest, answer: Answer, nowMs?: () => number): void {
+  const { status, body, headers } = answer;
+  const all: Record<string, string | number> = { ...securityHeaders(request.url), ...headers };
+  if (nowMs) all.date = new Date(nowMs()).toUTCString();
+  reply.hijack();
+  if (body instanceof Uint8Array) {
+    all["content-length"] = body.length;
+    reply.raw.writeHead(status, all).end(body);
+  } else {
+    reply.raw.writeHead(status, all);
+    // Whoever makes the stream knows of its failure, and of the caller's leaving.
+    pipeline(body as Readable, reply.raw, () => {});
+  }
 }
 
 function securityHeaders(url: string): Record<string, string> {

@@ -1,5 +1,4 @@
 /** The one way out: every request to an address that somebody configured goes through here. Follows no redirect. */
-import type { Readable } from "node:stream";
 import { Agent, type Dispatcher, Pool } from "undici";
 import type { Log } from "#log.ts";
 import type { AllowRule } from "./allow.ts";
@@ -12,6 +11,7 @@ import {
   systemResolve,
   type Target,
 } from "./guard.ts";
+import { flatten, type OutboundStream, type OutboundStreamRequest, streamed } from "./stream.ts";
 
 export interface OutboundOptions {
   /** From OUTBOUND_ALLOW. */
@@ -36,25 +36,12 @@ export interface OutboundRequest {
   own?: boolean;
 }
 
-export interface OutboundStreamRequest extends Pick<OutboundRequest, "headers" | "body" | "signal"> {
-  /** Asked when the connection is there, before the first byte is written; false: not sent, a failure `too_late`. */
-  mayBegin?(): boolean;
-}
-
 export interface OutboundResponse {
   status: number;
   /** Names in lower case; several values joined by commas. */
   headers: Record<string, string>;
   /** As it came over the wire: nothing is decompressed. */
   body: Uint8Array;
-}
-
-export interface OutboundStream {
-  status: number;
-  /** Names in lower case; several values joined by commas. */
-  headers: Record<string, string>;
-  /** As it comes over the wire, while it comes. */
-  body: Readable;
 }
 
 export interface Outbound {
@@ -87,7 +74,6 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const resolve = options.lookup ?? systemResolve;
   const guarded = buildAgent(resolve, options.allow);
   const unguarded = buildAgent(resolve, null);
-  const asking = unguarded.compose(askFirst);
 
   async function send(
     method: "GET" | "HEAD" | "POST",
@@ -133,26 +119,9 @@ export function createOutbound(options: OutboundOptions): Outbound {
     url: string,
     request: OutboundStreamRequest,
   ): Promise<OutboundStream> {
-    const target = readTarget(url);
-    const { mayBegin } = request;
-    try {
-      const asked: AskingOptions = {
-        origin: target.url.origin,
-        path: target.url.pathname + target.url.search,
-        method,
-        headers: request.headers ?? {},
-        body: request.body ?? null,
-        signal: request.signal,
-        mayBegin,
-      };
-      const response = await asking.request(asked);
-      return { status: response.statusCode, headers: flatten(response.headers), body: response.body };
-    } catch (error) {
-      if (request.signal?.aborted) {
-        throw new OutboundFailure("timeout", `${target.url.host} was given up waiting for`, error);
-      }
-      throw asFailure(error, target.url.host);
-    }
+    const { url: to } = readTarget(url);
+    const addressed = { method, origin: to.origin, path: to.pathname + to.search, host: to.host };
+    return await streamed(unguarded, addressed, request);
   }
 
   return {
@@ -166,22 +135,6 @@ export function createOutbound(options: OutboundOptions): Outbound {
     },
   };
 }
-
-type AskingOptions = Dispatcher.RequestOptions & { mayBegin: (() => boolean) | undefined };
-
-/** Asks once more when a request is about to be written: between its making and now a connection may have been waited for. */
-const askFirst: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-  const { mayBegin } = options as AskingOptions;
-  if (mayBegin) {
-    const start = handler.onRequestStart?.bind(handler);
-    handler.onRequestStart = (controller, context) => {
-      start?.(controller, context);
-      if (!mayBegin())
-        controller.abort(new OutboundFailure("too_late", "it was too late to send the request"));
-    };
-  }
-  return dispatch(options, handler);
-};
 
 function guardedTarget(url: string, rules: readonly AllowRule[] | null, log?: Log): Target {
   try {
@@ -247,12 +200,4 @@ async function readBody(stream: Dispatcher.ResponseData["body"], limit: number, 
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  const flat: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(", ") : value;
-  }
-  return flat;
 }

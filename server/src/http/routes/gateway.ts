@@ -81,13 +81,11 @@ async function pass(
       ),
     );
   }
-  const query = new URLSearchParams(url.searchParams);
-  query.delete("key");
   const answer = await gateway.call({
     provider,
     method,
     path,
-    search: query.size > 0 ? `?${query}` : "",
+    search: withoutKey(url),
     headers: passedOn(headers),
     body: rawBody,
     attribution,
@@ -96,6 +94,13 @@ async function pass(
   if ("code" in answer) return refused(form, answer);
   const type = answer.headers["content-type"] ?? "application/octet-stream";
   return { status: answer.status, headers: { ...answer.headers, "content-type": type }, body: answer.body };
+}
+
+function withoutKey(url: URL): string {
+  if (url.search === "") return "";
+  const query = new URLSearchParams(url.searchParams);
+  query.delete("key");
+  return query.size > 0 ? `?${query}` : "";
 }
 
 /** Gemini speaks OpenAI's language as well, and its clients of that kind expect OpenAI's errors. */
@@ -115,8 +120,12 @@ function reworded(form: ProviderName, { status, headers, body }: Answer): Answer
 const PASSED_ON = ["content-type", "accept", "openai-beta", "x-client-request-id", "x-goog-api-client"];
 
 function passedOn(headers: HeaderLookup): Record<string, string> {
-  const given = PASSED_ON.map((name) => [name, headers.get(name)] as const);
-  return Object.fromEntries(given.filter((entry): entry is [(typeof entry)[0], string] => entry[1] !== null));
+  const given: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    const value = headers.get(name);
+    if (value !== null) given[name] = value;
+  }
+  return given;
 }
 
 /** The key where each provider's clients put it. */
