@@ -64,7 +64,7 @@ test("a replica that hangs in the middle of an answer loses the row too", {
 
 test("who finds no free connection in time is told that the database is busy, and what to do", async (t) => {
   const fresh = await freshDatabase();
-  const small = openDatabase({ url: fresh.url, maxConnections: 1, waitMs: 50, onError: () => {} });
+  const small = openDatabase({ url: fresh.url, maxConnections: 1, waitMs: 1_000, onError: () => {} });
   t.after(async () => {
     await small.close();
     await fresh.close();
@@ -77,12 +77,14 @@ test("who finds no free connection in time is told that the database is busy, an
     return true;
   };
   await small.transaction(async () => {
-    await assert.rejects(small.query("select 1"), busy);
-    await assert.rejects(
-      small.transaction((tx) => tx.query("select 1")),
-      busy,
-    );
-    await assert.rejects(small.plain.query("select 1"), busy);
+    await Promise.all([
+      assert.rejects(small.query("select 1"), busy),
+      assert.rejects(
+        small.transaction((tx) => tx.query("select 1")),
+        busy,
+      ),
+      assert.rejects(small.plain.query("select 1"), busy),
+    ]);
   });
   assert.equal((await small.query("select 1 as one")).rows[0]?.one, 1);
 });
@@ -115,4 +117,28 @@ test("a pool that shrinks closes what nobody uses, and the rest when it is given
   pool.resize(3);
   await together(3);
   assert.equal(pool.connections().open, 3);
+});
+
+test("what is dear to plan has a connection of its own among those that are allowed; of two none is spared", async (t) => {
+  const fresh = await freshDatabase();
+  const db = openDatabase({ url: fresh.url, maxConnections: 3, onError: () => {} });
+  t.after(async () => {
+    await db.close();
+    await fresh.close();
+  });
+  const server = async (asked: Queryable) => (await asked.query("select pg_backend_pid() as id")).rows[0]?.id;
+  const steady = await server(db.steady);
+  const others = await Promise.all(
+    [1, 2, 3].map(() =>
+      db.transaction(async (tx) => {
+        assert.equal(await server(db.steady), steady, "it waits for nobody");
+        return await server(tx);
+      }),
+    ),
+  );
+  assert.ok(!others.includes(steady), "and nobody else has it");
+  assert.equal(db.connections().open, 3);
+  db.resize(2);
+  assert.notEqual(await server(db.steady), steady, "with two, all share both");
+  while (db.connections().open > 2) await new Promise((resolve) => setImmediate(resolve));
 });

@@ -19,6 +19,11 @@ export interface Database extends Queryable {
    * without awaiting runs in the order in which it was sent, so a `Promise.all` of statements is one round trip.
    */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * One connection, always the same, for statements that are dear to plan: a connection that meets them for the first time
+   * takes ten times as long. Opened when it is first asked for, and counted among the others; of two or fewer none is spared.
+   */
+  steady: Queryable;
   /** The same pool, but values come as the driver itself gives them: for pg-boss, which expects its `Date`s. */
   plain: Queryable;
   /**
@@ -54,6 +59,8 @@ const BEGIN =
   "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '1500ms'";
 
 const WAIT_MS = 10_000;
+/** A pool of so few spares none of them: who has a transaction open may need another one beside it. */
+const FEW_CONNECTIONS = 2;
 
 /** Connects lazily; at most `maxConnections`. Who finds none free within `waitMs` is refused: Problem `database_busy`. */
 export function openDatabase(options: {
@@ -62,44 +69,73 @@ export function openDatabase(options: {
   waitMs?: number;
   onError(error: Error): void;
 }): Database {
-  const pool = new pg.Pool({
+  const settings: pg.PoolConfig = {
     connectionString: options.url,
-    max: options.maxConnections,
     types: types as pg.CustomTypesConfig,
     connectionTimeoutMillis: options.waitMs ?? WAIT_MS,
     // Statements that do not wait for each other's answers travel together, and run in the order in which they were sent.
     pipeline: true,
-    idleTimeoutMillis: 30_000,
     // A server that vanished without a word is noticed within 15 s: the system asks every second after the fifth.
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
     application_name: "master-orchestrator",
-  });
+  };
+  const pool = new pg.Pool({ ...settings, max: options.maxConnections, idleTimeoutMillis: 30_000 });
   // Without a listener an idle connection that the server ends (57P01) would end the process.
   let closing = false;
-  pool.on("error", (error) => {
+  const onError = (error: Error) => {
     // The pool counts as closed before its connections are: a server that stops next may still cut them.
     if (!closing) options.onError(error);
-  });
+  };
+  pool.on("error", onError);
+  let most = options.maxConnections;
+  let spared: pg.Pool | null = null;
   const use = measureUse(pool);
-  const fit = () => void closeSurplus(pool).catch(() => {});
+  const fit = () => {
+    pool.options.max = spared === null ? most : Math.max(1, most - 1);
+    closeSurplus(pool).catch(() => {});
+  };
+  const steadyPool = () => {
+    if (most <= FEW_CONNECTIONS || closing) return pool;
+    if (spared === null) {
+      spared = new pg.Pool({ ...settings, max: 1, idleTimeoutMillis: 0 });
+      spared.on("error", onError);
+      fit();
+    }
+    return spared;
+  };
   pool.on("release", () => {
     if (pool.totalCount > pool.options.max) setImmediate(fit);
   });
   return {
     query: (text, values) => busyOr(pool, pool.query(text, values)),
     transaction: (work) => inTransaction(pool, work),
+    steady: {
+      query: (text, values) => {
+        const one = steadyPool();
+        return busyOr(one, one.query(text, values));
+      },
+    },
     plain: {
       query: (text, values) => busyOr(pool, pool.query({ text, values, types: pg.types } as pg.QueryConfig)),
     },
-    connections: () => ({ open: pool.totalCount, inUse: use(), waiting: pool.waitingCount }),
+    connections: () => ({
+      open: pool.totalCount + (spared?.totalCount ?? 0),
+      // It is counted as in use whenever it is there: nobody else may have it.
+      inUse: use() + (spared?.totalCount ?? 0),
+      waiting: pool.waitingCount,
+    }),
     resize(maxConnections) {
-      pool.options.max = maxConnections;
+      most = maxConnections;
+      if (most <= FEW_CONNECTIONS) {
+        spared?.end().catch(onError);
+        spared = null;
+      }
       fit();
     },
-    close() {
+    async close() {
       closing = true;
-      return pool.end();
+      await Promise.all([pool.end(), spared?.end()]);
     },
   };
 }

@@ -60,6 +60,7 @@ function fakeTable(rows: Map<string, Row>): Database {
     query,
     transaction: (work) => work({ query }),
     plain: { query },
+    steady: { query },
     connections,
     resize() {},
     close: async () => {},
