@@ -1,5 +1,5 @@
 /** Measures every list with every filter at 10,000 and at ROWS rows (default 10,000,000), on disk: first page, and one deep inside. */
-import { listCycles } from "../server/src/store/cycles.ts";
+import { findCycles } from "../server/src/store/cycle-search.ts";
 import { type Database, openDatabase } from "../server/src/store/database.ts";
 import { listDeadLetters } from "../server/src/store/dead-letters.ts";
 import { listExecutions } from "../server/src/store/execution-views.ts";
@@ -138,11 +138,12 @@ function cases(parent: string): Case[] {
   const cycles = (name: string, trigger: object) => [
     {
       name: `cycles: ${name}, first page`,
-      run: (db: Database) => listCycles(db, { ...trigger, limit: PAGE }),
+      run: async (db: Database) => (await findCycles(db, { ...trigger, limit: PAGE })).cycles,
     },
     {
       name: `cycles: ${name}, deep page`,
-      run: (db: Database) => listCycles(db, { ...trigger, limit: PAGE, before: middleId }),
+      run: async (db: Database) =>
+        (await findCycles(db, { ...trigger, limit: PAGE, before: middleId })).cycles,
     },
   ];
   return [

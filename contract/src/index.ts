@@ -2,6 +2,7 @@
 export * from "./alerts.ts";
 export * from "./alerts-policy.ts";
 export * from "./archive.ts";
+export * from "./audit.ts";
 export * from "./dead-letter.ts";
 export * from "./dispatch.ts";
 export * from "./doctor.ts";
@@ -16,6 +17,7 @@ export * from "./opportunity.ts";
 export * from "./orchestrator.ts";
 export * from "./overview.ts";
 export * from "./policy.ts";
+export * from "./policy-preview.ts";
 export * from "./primitives.ts";
 export * from "./problem.ts";
 export * from "./publisher.ts";

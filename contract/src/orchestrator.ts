@@ -1,7 +1,16 @@
 /** The orchestrator itself on the wire: its state, cycles, queue and keys. */
 import { z } from "zod";
 import { ExecutionStatus } from "./execution.ts";
-import { Json, JsonObject, NextCursor, PageQuery, Timestamp, Uuid } from "./primitives.ts";
+import {
+  isRange,
+  Json,
+  JsonObject,
+  NextCursor,
+  PageQuery,
+  Timestamp,
+  Uuid,
+  WorkflowType,
+} from "./primitives.ts";
 import { Bound, Hold } from "./task.ts";
 
 export const Orchestrator = z
@@ -56,10 +65,51 @@ export const Cycle = CycleSummary.extend({
   decisions: z.array(Json),
   reasons: z.array(z.object({ lane: z.string(), reason: z.string(), cause: z.string(), tasks: z.int() })),
 }).meta({ id: "Cycle" });
-export const CycleListQuery = PageQuery.extend({ trigger: z.enum(["tick", "wake"]).optional() });
+export const CycleListQuery = PageQuery.extend({
+  trigger: z.enum(["tick", "wake"]).optional(),
+  from: Timestamp.optional(),
+  to: Timestamp.optional(),
+  lane: z.string().max(130).optional().meta({ example: "content_pipeline/news" }),
+  workflow_type: WorkflowType.optional(),
+  reason: z
+    .string()
+    .max(200)
+    .optional()
+    .meta({ description: "Of a hold (concurrency_total, …) or of a decision" }),
+  text: z.string().max(200).optional().meta({ description: "In what was decided or held, in any case" }),
+}).refine(...isRange);
 export const CycleList = z
-  .object({ cycles: z.array(CycleSummary), next_cursor: NextCursor })
+  .object({
+    cycles: z.array(CycleSummary),
+    searched_back_to: Timestamp.nullable().meta({ description: "Null: to the beginning" }),
+    next_cursor: NextCursor,
+  })
   .meta({ id: "CycleList" });
+
+export const OrchestratorMoment = z
+  .object({
+    at: Timestamp,
+    paused: z.boolean(),
+    policy_version: z.int().nullable(),
+    cycle: CycleSummary.nullable().meta({ description: "The last one before it that is kept" }),
+    snapshot: JsonObject.nullable().meta({ description: "What that cycle saw" }),
+    holds: z.array(
+      z.object({ lane: z.string(), reason: z.string(), cause: z.string(), since: Timestamp, cycle_id: Uuid }),
+    ),
+    running: z
+      .array(z.object({ execution_id: Uuid, workflow_type: z.string(), since: Timestamp, tasks: z.int() }))
+      .meta({ description: "At most 100, the oldest first; of the last 2,000 executions that had begun" }),
+    recoveries: z.array(
+      z.object({
+        recovery_id: Uuid,
+        procedure: z.string(),
+        subject: z.string(),
+        cause: z.string(),
+        opened_at: Timestamp,
+      }),
+    ),
+  })
+  .meta({ id: "OrchestratorMoment" });
 
 export const Queue = z
   .object({
@@ -71,6 +121,11 @@ export const Queue = z
         workflow_type: z.string(),
         content_type: z.string(),
         depth: z.int(),
+        depth_at_least: z.boolean().meta({ description: "There are more; they are being counted" }),
+        depth_counted_at: Timestamp.meta({
+          description:
+            "Lanes of more than 20,000 waiting tasks are counted in the background, every few seconds",
+        }),
         scheduled: z.int(),
         retrying: z.int(),
         running: z.int(),

@@ -29,6 +29,15 @@ export const Overview = z
       ruled_out: z.array(z.string()).meta({ description: "What was looked at as well, and is no cause" }),
     }),
     orchestrator: Orchestrator,
+    states: z
+      .object({
+        executions: z.record(z.string(), z.int()),
+        tasks: z.record(z.string(), z.int()),
+      })
+      .meta({
+        description:
+          "How many are in each state now, counted up to 10,000; of ends (COMPLETED, completed, …) those of the last hour",
+      }),
     budget: z.object({
       cap_usd: z.number(),
       settled_usd: z.number(),
@@ -38,6 +47,16 @@ export const Overview = z
         .meta({ description: "By the end of the UTC day, if it goes on as in the last hour" }),
     }),
     articles: z.object({ today: z.int(), last_hour: z.int(), forecast_today: z.int() }),
+    yesterday: z
+      .object({
+        day: z.string().meta({ example: "2026-12-01" }),
+        cost_usd: z.number().meta({ description: "What the ledger has settled for that UTC day" }),
+        completed: z.int(),
+        dead_lettered: z.int(),
+        articles: z.int(),
+        cost_per_article_usd: z.number().nullable(),
+      })
+      .meta({ description: "The UTC day before today" }),
     dead_letters: z.int(),
     empty: z.boolean().meta({ description: "Nothing has ever been enqueued here" }),
   })

@@ -11,6 +11,7 @@ import { ensureAdminKey, ensurePolicy } from "#first-start.ts";
 import { createGovernor, type Governor } from "#gateway/governor.ts";
 import { type Authenticator, createAuthenticator } from "#http/auth.ts";
 import type { LiveFeed } from "#http/live.ts";
+import type { Caller, HeaderLookup, Method } from "#http/route.ts";
 import { createSessions, type Sessions } from "#http/session.ts";
 import type { Log } from "#log.ts";
 import { createLockLine, type LockLine } from "#migrate/lock-line.ts";
@@ -52,6 +53,8 @@ export interface Foundation {
   generatedAdminKey: string | null;
   authenticator: Authenticator;
   sessions: Sessions;
+  /** Who asks: by a key or token, else by a session. Throws `unauthorized` for a credential that is good no longer. */
+  authenticate(headers: HeaderLookup, method: Method): Promise<Caller>;
   builtIns: BuiltIn[];
   governor: Governor;
   lockLine: LockLine;
@@ -91,7 +94,11 @@ export async function layFoundation(options: HouseOptions): Promise<Foundation> 
     const governor = createGovernor({ db, clock, log });
     const lockLine = createLockLine({ db, clock });
     const made = { db, outbox, outbound, tokenSecret, generatedAdminKey, authenticator, builtIns, governor };
-    return { options, clock, ...made, sessions, lockLine, late: {} };
+    const authenticate: Foundation["authenticate"] = async (headers, method) => {
+      const caller = await authenticator.authenticate(headers);
+      return caller.kind === "anonymous" ? ((await sessions.read(headers, method)) ?? caller) : caller;
+    };
+    return { options, clock, ...made, sessions, authenticate, lockLine, late: {} };
   } catch (error) {
     await db.close();
     throw error;

@@ -18,6 +18,7 @@ import { startSweep } from "#gateway/sweep.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { buildServer } from "#http/server.ts";
 import { buildRoutes } from "#routes.ts";
+import { insertAudit } from "#store/audit.ts";
 import { lastTick } from "#store/cycles.ts";
 import type { Database } from "#store/database.ts";
 import manifest from "../package.json" with { type: "json" };
@@ -42,12 +43,9 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const { config } = options;
   const server = buildServer({
     routes: withDocs(buildRoutes(foundation), { publicUrl: config.publicUrl, version: manifest.version }),
-    async authenticate(headers, method) {
-      const caller = await foundation.authenticator.authenticate(headers);
-      if (caller.kind !== "anonymous") return caller;
-      return (await foundation.sessions.read(headers, method)) ?? caller;
-    },
+    authenticate: foundation.authenticate,
     log: options.log,
+    audit: (entry) => insertAudit(foundation.db, entry),
     publicUrl: config.publicUrl,
     nowMs: options.clock?.nowMs,
   });

@@ -6,6 +6,7 @@ import { publisherTrial } from "#built-in-content.ts";
 import type { Foundation } from "#foundation.ts";
 import { createGateway } from "#gateway/gateway.ts";
 import { openLiveFeed } from "#http/live.ts";
+import { createPreview } from "#http/policy-preview.ts";
 import type { Route } from "#http/route.ts";
 import { alertChannelRoutes } from "#http/routes/alert-channels.ts";
 import { alertRoutes } from "#http/routes/alerts.ts";
@@ -13,7 +14,9 @@ import { apiKeyRoutes } from "#http/routes/api-keys.ts";
 import { archiveRoutes } from "#http/routes/archives.ts";
 import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
+import { auditRoutes } from "#http/routes/audit.ts";
 import { budgetRoutes } from "#http/routes/budget.ts";
+import { cycleRoutes } from "#http/routes/cycles.ts";
 import { dashboardRoutes } from "#http/routes/dashboard.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
@@ -75,16 +78,17 @@ export function buildRoutes(foundation: Foundation): Route[] {
     ...executionRoutes(requests),
     ...attemptRoutes({ db, recorder, wake, nowMs: clock.nowMs }),
     ...orchestratorRoutes({ ...state, wake, runNow: () => loop().runNow() }),
-    ...eventRoutes({ live: late.live }),
+    ...cycleRoutes({ db }),
+    ...eventRoutes({ live: late.live, authenticate: foundation.authenticate }),
     ...overviewRoutes({ ...state, tickIntervalMs: config.tickIntervalMs }),
-    ...queueRoutes({ db }),
+    ...queueRoutes({ db, log, clock }),
     ...recoveryRoutes(requests),
     ...alertRoutes({ db }),
     ...alertChannelRoutes({
       ...{ db, outbound, publicUrl: config.publicUrl },
       mail: { smtpUrl: config.alerts.smtpUrl, from: config.alerts.emailFrom },
     }),
-    ...policyRoutes({ db, changed: wake }),
+    ...policyRoutes({ db, changed: wake, preview: createPreview(db) }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),
     ...importRoutes({ db }),
@@ -102,6 +106,7 @@ export function buildRoutes(foundation: Foundation): Route[] {
     ...resourceRoutes({ db }),
     ...metricRoutes({ db }),
     ...budgetRoutes({ db, governor, clock }),
+    ...auditRoutes({ db }),
     ...doctorRoutes({ db, config }),
     ...archiveRoutes({ db, dataDir: config.dataDir }),
     ...articleRoutes({ db }),

@@ -56,10 +56,13 @@ function address(url: string, path: string, query: RequestOptions["query"] = {})
   return search.size > 0 ? `${url}${path}?${search}` : `${url}${path}`;
 }
 
+/** Says that a person asks, for the log of who did what; it opens nothing. */
+const CLIENT = { "x-orchestrator-client": "cli" };
+
 function headers({ key, service }: Connection, method: string): Record<string, string> {
   const own: Record<string, string> =
     service === "n8n" ? { "x-n8n-api-key": key } : { authorization: `Bearer ${key}` };
-  const always = { ...own, accept: "application/json" };
+  const always = { ...own, accept: "application/json", ...(service === "n8n" ? {} : CLIENT) };
   return method === "GET" || method === "DELETE" ? always : { ...always, "content-type": "application/json" };
 }
 

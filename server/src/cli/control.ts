@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { path } from "./api.ts";
 import { printFields, printValue } from "./details.ts";
 import { oneOf } from "./failure.ts";
-import { addGroup, addListing, fetchList, showList, withPaging } from "./list.ts";
+import { addGroup, addListing, fetchList, showList, timeRange, withPaging } from "./list.ts";
 import { type Options, type Session, type Shell, withAction } from "./session.ts";
 import { ago, duration, plain } from "./text.ts";
 
@@ -97,7 +97,7 @@ async function queue(session: Session): Promise<undefined> {
     session.screen.table<Lane>(
       [
         { title: "LANE", value: (lane) => lane.lane, shrinks: true },
-        { title: "WAITING", value: (lane) => lane.depth, right: true },
+        { title: "WAITING", value: (lane) => `${lane.depth}${lane.depth_at_least ? "+" : ""}`, right: true },
         { title: "LATER", value: (lane) => lane.scheduled, right: true },
         { title: "RETRY", value: (lane) => lane.retrying, right: true },
         { title: "RUNNING", value: (lane) => lane.running, right: true },
@@ -131,10 +131,14 @@ function age(seconds: number | null): string {
 
 function addCycles(program: Command, shell: Shell): void {
   const group = addGroup(program, "cycles", "what was decided, cycle by cycle");
-  withPaging(addListing(group, shell, "list cycles, the latest first", listCycles)).option(
-    "--trigger <trigger>",
-    "tick or wake",
-  );
+  withPaging(addListing(group, shell, "search cycles, the latest first", listCycles))
+    .option("--trigger <trigger>", "tick or wake")
+    .option("--lane <lane>", "that held or decided something of workflow_type/content_type")
+    .option("--workflow <type>", "that held or decided something of a workflow")
+    .option("--reason <reason>", "of a hold or a decision, e.g. concurrency_total")
+    .option("--text <words>", "with these words in what was decided or held")
+    .option("--from <time>", "at or after (2026-12-01, 7d)")
+    .option("--to <time>", "before");
   withAction(
     group.command("show").description("snapshot, decisions and reasons of one cycle").argument("<cycle-id>"),
     shell,
@@ -149,7 +153,12 @@ function addCycles(program: Command, shell: Shell): void {
 async function listCycles(session: Session, _args: string[], options: Options): Promise<undefined> {
   const now = session.terminal.now();
   const trigger = options.trigger as string | undefined;
-  const query = { trigger: trigger === undefined ? undefined : oneOf("trigger", ["tick", "wake"], trigger) };
+  const text = (name: string) => options[name] as string | undefined;
+  const query = {
+    trigger: trigger === undefined ? undefined : oneOf("trigger", ["tick", "wake"], trigger),
+    ...{ lane: text("lane"), workflow_type: text("workflow"), reason: text("reason"), text: text("text") },
+    ...timeRange(options, now),
+  };
   const cycles = await fetchList<CycleRow>(session, "/api/v1/cycles", "cycles", query, options);
   const layout = [
     { title: "CYCLE", value: (each: CycleRow) => each.cycle_id },

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addArchive } from "./archive.ts";
+import { addAudit } from "./audit.ts";
 import { addBudget } from "./budget.ts";
 import { addControl } from "./control.ts";
 import { addDeadLetters } from "./dead-letters.ts";
@@ -55,6 +56,7 @@ const GROUPS = [
   addLocks,
   addN8n,
   addArchive,
+  addAudit,
   addDoctor,
   addSimulate,
 ];

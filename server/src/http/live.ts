@@ -21,8 +21,11 @@ export interface LiveContext {
 }
 
 export interface LiveFeed {
-  /** A stream of events; `after`: the last one that the listener has had. Throws `unavailable` when too many listen. */
-  listen(after: string | null, gone: AbortSignal): Promise<PassThrough>;
+  /**
+   * A stream of events; `after`: the last one that the listener has had. It ends within seconds once `mayStill` rejects (the key was
+   * revoked, the session is over). Throws `unavailable` when too many listen.
+   */
+  listen(after: string | null, gone: AbortSignal, mayStill: () => Promise<unknown>): Promise<PassThrough>;
   /** A cycle has ended here: look at once. */
   changed(): void;
   /** Ends all streams. */
@@ -31,6 +34,8 @@ export interface LiveFeed {
 
 const LOOK_EVERY_MS = 1_000;
 const STILL_THERE_EVERY_MS = 15_000;
+/** How often it is asked whether those who listen still may. */
+const ASK_EVERY_MS = 5_000;
 const MAX_LISTENERS = 200;
 const MAX_CYCLES_A_LOOK = 100;
 /** A listener that does not take in so much is let go; it comes back with the id of its last event. */
@@ -38,7 +43,8 @@ const MAX_UNREAD_BYTES = 1_000_000;
 
 interface LiveState {
   context: LiveContext;
-  listeners: Set<PassThrough>;
+  listeners: Map<PassThrough, () => Promise<unknown>>;
+  askedMs: number;
   /** The newest cycle that was sent; null: look for it first. */
   seen: string | null;
   looking: boolean;
@@ -50,7 +56,8 @@ interface LiveState {
 export function openLiveFeed(context: LiveContext): LiveFeed {
   const state: LiveState = {
     context,
-    listeners: new Set(),
+    listeners: new Map(),
+    askedMs: 0,
     seen: null,
     looking: false,
     wanted: false,
@@ -58,7 +65,7 @@ export function openLiveFeed(context: LiveContext): LiveFeed {
     cancel: () => {},
   };
   return {
-    async listen(after, gone) {
+    async listen(after, gone, mayStill) {
       if (state.listeners.size >= MAX_LISTENERS) {
         throw new Problem(
           "unavailable",
@@ -83,7 +90,7 @@ export function openLiveFeed(context: LiveContext): LiveFeed {
         return stream;
       }
       gone.addEventListener("abort", leave, { once: true });
-      state.listeners.add(stream);
+      state.listeners.set(stream, mayStill);
       void look(state);
       return stream;
     },
@@ -92,7 +99,7 @@ export function openLiveFeed(context: LiveContext): LiveFeed {
     },
     stop() {
       state.cancel();
-      for (const stream of state.listeners) stream.end();
+      for (const stream of state.listeners.keys()) stream.end();
       state.listeners.clear();
     },
   };
@@ -106,6 +113,7 @@ async function look(state: LiveState): Promise<void> {
   try {
     while (state.wanted && state.listeners.size > 0) {
       state.wanted = false;
+      await letGo(state);
       await tell(state);
     }
   } catch (error) {
@@ -114,6 +122,25 @@ async function look(state: LiveState): Promise<void> {
     state.looking = false;
     lookAgain(state);
   }
+}
+
+/** A stream is opened once and read for hours: whether its key still opens it has to be asked again. */
+async function letGo(state: LiveState): Promise<void> {
+  const nowMs = state.context.clock.nowMs();
+  if (nowMs - state.askedMs < ASK_EVERY_MS) return;
+  state.askedMs = nowMs;
+  await Promise.all(
+    [...state.listeners].map(async ([stream, mayStill]) => {
+      try {
+        await mayStill();
+      } catch (error) {
+        // A database that does not answer is no reason to send anybody away.
+        if (!(error instanceof Problem && error.code === "unauthorized")) return;
+        state.listeners.delete(stream);
+        stream.end();
+      }
+    }),
+  );
 }
 
 async function tell(state: LiveState): Promise<void> {
@@ -137,7 +164,7 @@ function lookAgain(state: LiveState): void {
 }
 
 function send(state: LiveState, text: string): void {
-  for (const stream of state.listeners) {
+  for (const stream of state.listeners.keys()) {
     if (stream.writableLength + stream.readableLength < MAX_UNREAD_BYTES) stream.write(text);
     else {
       state.listeners.delete(stream);

@@ -20,7 +20,7 @@ const Thing = z.object({ thing_id: Uuid, priority: Priority }).meta({ id: "Thing
 const about = { summary: "A thing", tag: "Things", answers: { 200: Thing }, handle } as const;
 const given: Route[] = [
   ...apiKeyRoutes({ db, invalidate() {}, nowMs: () => 0 }),
-  ...policyRoutes({ db }),
+  ...policyRoutes({ db, preview: () => Promise.reject(new Error()) }),
   ...workflowRoutes({ db, outbound: { check() {} } }),
   ...healthRoutes({ checks: {}, log }),
   defineRoute({

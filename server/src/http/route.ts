@@ -1,6 +1,7 @@
 /** What a route is: a value that is served, documented and tested alike. Registers nothing and answers nothing. */
 import type { Role } from "@master-orchestrator/contract";
 import type { z } from "zod";
+import type { Remark } from "./audit.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -33,6 +34,8 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   url: URL;
   /** Aborts when the client is gone before it had its answer. */
   signal: AbortSignal;
+  /** For the audit log: what the change was about, what was there before and what came of it. */
+  remark(remark: Remark): void;
 }
 
 export interface Answer {

@@ -1,14 +1,18 @@
 /** Serves routes over HTTP: authenticates, validates, calls the handler, answers. Knows no route by name. */
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { Problem, validate } from "@master-orchestrator/contract";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { z } from "zod";
 import type { Log } from "#log.ts";
+import type { AuditEntry } from "#store/audit.ts";
+import { type Asked, auditEntry } from "./audit.ts";
 import { requireAccess } from "./auth.ts";
 import { takeBody } from "./body.ts";
 import { problemAnswer, wrongField } from "./problem.ts";
 import { type Answer, type Caller, type HeaderLookup, isSchema, type Method, type Route } from "./route.ts";
+import { CLIENT_HEADER } from "./session.ts";
 import { noSuchRoute } from "./unmatched.ts";
 
 export interface ServerOptions {
@@ -20,6 +24,8 @@ export interface ServerOptions {
   publicUrl: string;
   /** Whose time the `date` header tells; the machine's unless told. Callers measure their own clocks by it. */
   nowMs?: (() => number) | undefined;
+  /** Keeps who did what; unless told, nobody does. */
+  audit?(entry: AuditEntry): Promise<void>;
   /** For tests: an answer that does not fit its documented schema becomes a 500. */
   checkAnswers?: boolean;
 }
@@ -46,6 +52,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     forceCloseConnections: "idle",
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
     routerOptions: { maxParamLength: 500, caseSensitive: true, ignoreTrailingSlash: false },
+    genReqId: requestId,
     frameworkErrors: (error, request, reply) => {
       send(reply, request, problemAnswer(frameworkProblem(error), context));
     },
@@ -94,14 +101,16 @@ function register(app: FastifyInstance, route: Route, options: ServerOptions): v
     url: route.path,
     handler: async (request, reply) => {
       let answer: Answer;
+      const asked = askedOf(route, request);
       try {
-        answer = await serve(route, request, reply, options);
+        answer = await serve(asked, request, reply, options);
         if (options.checkAnswers) checkAnswer(route, answer);
       } catch (error) {
         const { publicUrl, log } = options;
         const problem = problemAnswer(error, { publicUrl, log, where: whereOf(request) });
         answer = route.reword?.(problem, request.url) ?? problem;
       }
+      await keepAudit(asked, answer, options);
       return route.raw && isBytes(answer.body)
         ? sendBytes(reply, request, answer, options.nowMs)
         : send(reply, request, answer);
@@ -109,7 +118,33 @@ function register(app: FastifyInstance, route: Route, options: ServerOptions): v
   });
 }
 
-async function serve(route: Route, request: FastifyRequest, reply: FastifyReply, options: ServerOptions) {
+/** What a caller names its request by, if it does so in a form that a log can bear. */
+function requestId(message: IncomingMessage): string {
+  const given = message.headers["x-request-id"];
+  return typeof given === "string" && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
+}
+
+function askedOf(route: Route, request: FastifyRequest): Asked {
+  return {
+    ...{ route, path: request.url.split("?")[0] as string, requestId: request.id, remark: {} },
+    ...{ caller: { kind: "anonymous" }, params: request.params, body: null },
+    byPerson: request.headers[CLIENT_HEADER] !== undefined,
+  };
+}
+
+/** Before the answer: who hears that it is done may rely on that it is written down. A log that fails undoes nothing. */
+async function keepAudit(asked: Asked, answer: Answer, { audit, log }: ServerOptions): Promise<void> {
+  const entry = audit && auditEntry(asked, answer);
+  if (!entry) return;
+  try {
+    await audit(entry);
+  } catch (error) {
+    log.error("Who did what could not be written down", { action: entry.action, actor: entry.actor, error });
+  }
+}
+
+async function serve(asked: Asked, request: FastifyRequest, reply: FastifyReply, options: ServerOptions) {
+  const { route } = asked;
   if (!request.url.startsWith("/")) {
     throw new Problem(
       "invalid_request",
@@ -118,7 +153,7 @@ async function serve(route: Route, request: FastifyRequest, reply: FastifyReply,
     );
   }
   const headers = lookup(request.raw);
-  const caller = await admit(route, headers, options);
+  const caller = await admit(asked, headers, options);
   const given = request.params as Record<string, string>;
   // The router takes `/things/` for a thing without a name.
   if (Object.values(given).includes("") && !route.path.endsWith("*")) {
@@ -129,6 +164,7 @@ async function serve(route: Route, request: FastifyRequest, reply: FastifyReply,
   // What goes on to somebody else is for them to read.
   const query = route.raw ? {} : readQuery(route, request.query as Record<string, unknown>);
   const body = await takeBody(route, request.raw);
+  asked.body = body.value;
   return route.handle({
     params,
     query,
@@ -138,6 +174,7 @@ async function serve(route: Route, request: FastifyRequest, reply: FastifyReply,
     caller,
     url: new URL(options.publicUrl + request.url),
     signal: goneSignal(reply),
+    remark: (remark) => void Object.assign(asked.remark, remark),
   });
 }
 
@@ -150,12 +187,14 @@ function lookup(message: IncomingMessage): HeaderLookup {
   };
 }
 
-async function admit(route: Route, headers: HeaderLookup, options: ServerOptions): Promise<Caller> {
+async function admit(asked: Asked, headers: HeaderLookup, options: ServerOptions): Promise<Caller> {
+  const { route } = asked;
   if (route.access === "public") {
     // A health check or a signed callback must not fail over a credential that it does not need.
     return options.authenticate(headers, route.method).catch((): Caller => ({ kind: "anonymous" }));
   }
   const caller = await options.authenticate(headers, route.method);
+  asked.caller = caller;
   requireAccess(route.access, caller);
   return caller;
 }
@@ -228,7 +267,11 @@ function goneSignal(reply: FastifyReply): AbortSignal {
 
 function send(reply: FastifyReply, request: FastifyRequest, answer: Answer): FastifyReply {
   const { status, body, headers = {} } = answer;
-  reply.code(status).headers(securityHeaders(request.url)).headers(headers);
+  reply
+    .code(status)
+    .headers(securityHeaders(request.url))
+    .header("x-request-id", request.id)
+    .headers(headers);
   if (body === undefined) return reply.send();
   const type = reply.getHeader("content-type");
   const asItIs = typeof body === "string" || body instanceof Uint8Array || body instanceof Readable;

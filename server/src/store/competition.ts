@@ -1,5 +1,4 @@
 /** Reads what lanes compete with, for people: where they stand, how fast runs are, how much is ahead. Changes nothing. */
-import type { Policy } from "@master-orchestrator/contract";
 import { type Competition, laneName } from "#core/share.ts";
 import type { Queryable } from "./database.ts";
 import { readLanes, readPolicy, readWorkflows } from "./snapshot.ts";
@@ -57,35 +56,6 @@ export async function runPaces(db: Queryable): Promise<Map<string, RunPace>> {
     rows.map((row) => [
       row.workflow_type,
       { typicalRunMs: row.typical_ms, tasksPerSecond: row.tasks_per_second },
-    ]),
-  );
-}
-
-/**
- * By lane (`workflow_type/content_type`): how many waiting tasks would be ahead, at some time, of one that is
- * enqueued now with each of `priorities`; as `everAheadUntil` in `core/rank.ts` has it, for an age of 0.
- */
-export async function aheadOfNew(
-  db: Queryable,
-  priorities: readonly number[],
-  ageing: Policy["ageing"],
-): Promise<Map<string, Map<number, number>>> {
-  // One pass over the index of waiting tasks, with a count for each priority asked for.
-  const counts = priorities.map(
-    (_, i) =>
-      `count(*) filter (where priority >= ($1::int[])[${i + 1}]
-           or aged_from <= moment.now - make_interval(secs => (($1::int[])[${i + 1}] - priority) * 600 / (1 + $2::float8)))::int`,
-  );
-  const { rows } = await db.query(
-    `with moment as materialized (select orchestrator_now() as now)
-     select workflow_type, content_type, array[${counts.join(", ")}] as ahead
-       from tasks cross join moment where status = 'queued' group by workflow_type, content_type`,
-    [priorities, ageing.boost_per_minute],
-  );
-  return new Map(
-    rows.map((row) => [
-      `${row.workflow_type}/${row.content_type}`,
-      new Map(priorities.map((priority, i) => [priority, row.ahead[i] as number])),
     ]),
   );
 }

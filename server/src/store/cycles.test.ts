@@ -6,12 +6,12 @@ import { v7 as uuidv7 } from "uuid";
 import type { Hold } from "#core/decision.ts";
 import { MINUTE, NOW, SECOND, WORKFLOW } from "#test/builders.ts";
 import { openStore, untilBlocked } from "#test/stored.ts";
+import { type CycleFilter, findCycles } from "./cycle-search.ts";
 import {
   type CycleRow,
   cycleById,
   insertCycle,
   lastTick,
-  listCycles,
   nextDue,
   takeTick,
   updateHolds,
@@ -130,32 +130,66 @@ describe("what becomes due", () => {
   });
 });
 
-describe("the record of cycles", () => {
-  const cycle = (trigger: "tick" | "wake"): CycleRow => ({
-    cycleId: uuidv7(),
-    trigger,
-    boundaryMs: trigger === "tick" ? NOW : null,
-    driftMs: trigger === "tick" ? 2.5 : null,
-    startedAtMs: NOW,
-    durationMs: 3.25,
-    policyVersion: 1,
-    dispatched: 2,
-    held: 3,
-    snapshot: { running: { [WORKFLOW]: 1 } },
-    decisions: [{ kind: "dispatch" }],
-    reasons: [{ lane: "a/b", reason: "concurrency_total" }],
-    replicaId: "r1",
-  });
+const cycle = (trigger: "tick" | "wake"): CycleRow => ({
+  cycleId: uuidv7(),
+  trigger,
+  boundaryMs: trigger === "tick" ? NOW : null,
+  driftMs: trigger === "tick" ? 2.5 : null,
+  startedAtMs: NOW,
+  durationMs: 3.25,
+  policyVersion: 1,
+  dispatched: 2,
+  held: 3,
+  snapshot: { running: { [WORKFLOW]: 1 } },
+  decisions: [{ kind: "dispatch" }],
+  reasons: [{ lane: "a/b", reason: "concurrency_total" }],
+  replicaId: "r1",
+});
 
+describe("the record of cycles", () => {
   it("is read as it was written, newest first, page by page", async (t) => {
     const { db } = await openStore(t);
     const written = [cycle("tick"), cycle("wake"), cycle("tick")];
     for (const row of written) await insertCycle(db, row);
-    assert.deepEqual(await listCycles(db, { limit: 10 }), written.toReversed());
-    assert.deepEqual(await listCycles(db, { limit: 1, before: written[2]!.cycleId }), [written[1]]);
-    assert.deepEqual(await listCycles(db, { limit: 10, trigger: "wake" }), [written[1]]);
+    const ids = written.map((row) => row.cycleId).toReversed();
+    const found = async (filter: Omit<CycleFilter, "limit"> & { limit?: number }) => {
+      const { cycles, reached } = await findCycles(db, { limit: 10, ...filter });
+      return { ids: cycles.map((row) => row.cycleId), reached: reached?.cycleId ?? null };
+    };
+    assert.deepEqual(await found({}), { ids, reached: null });
+    assert.deepEqual(await found({ limit: 3 }), { ids, reached: null });
+    assert.deepEqual(await found({ limit: 1, before: ids[0] }), { ids: [ids[1]], reached: ids[1] });
+    assert.deepEqual(await found({ trigger: "wake" }), { ids: [ids[1]], reached: null });
+    const { snapshot: _, decisions: __, reasons: ___, ...summary } = written[2]!;
+    assert.deepEqual((await findCycles(db, { limit: 1 })).cycles, [summary]);
     assert.deepEqual(await cycleById(db, written[0]!.cycleId), written[0]);
     assert.equal(await cycleById(db, randomUUID()), null);
+  });
+});
+
+describe("a search for decisions", () => {
+  it("finds by lane, workflow, reason, words and time, and says how far back it looked", async (t) => {
+    const { db } = await openStore(t);
+    const written = [
+      { decisions: [{ kind: "dispatch", lane: "writer/news", reason: "Best of 3" }], reasons: [] },
+      { decisions: [], reasons: [{ lane: "writer/default", reason: "high_load", cause: "1,200 wait" }] },
+      { decisions: [{ kind: "pause_workflow", workflow_type: "auditor", reason: "breaker" }], reasons: [] },
+    ];
+    const rows = written.map((row, i) => ({ ...cycle("wake"), ...row, startedAtMs: NOW + i }));
+    for (const row of rows) await insertCycle(db, row);
+    const places = async (filter: Omit<CycleFilter, "limit">) =>
+      (await findCycles(db, { limit: 10, ...filter })).cycles.map((one) => one.startedAtMs - NOW);
+    assert.deepEqual(await places({ lane: "writer/news" }), [0]);
+    assert.deepEqual(await places({ workflowType: "writer" }), [1, 0]);
+    assert.deepEqual(await places({ workflowType: "auditor" }), [2]);
+    assert.deepEqual(await places({ reason: "high_load" }), [1]);
+    assert.deepEqual(await places({ text: "BEST of" }), [0]);
+    assert.deepEqual(await places({ text: "best of", lane: "writer/default" }), []);
+    assert.deepEqual(await places({ fromMs: NOW + 3 }), []);
+    assert.deepEqual(await places({ fromMs: NOW + 1, toMs: NOW + 2 }), [1]);
+    assert.deepEqual(await places({ toMs: NOW + 3, before: rows[2]!.cycleId }), [1, 0]);
+    const page = await findCycles(db, { limit: 1, text: "wait" });
+    assert.equal(page.reached?.cycleId, rows[1]!.cycleId, "what is older was not looked at yet");
   });
 });
 

@@ -165,23 +165,12 @@ export async function insertCycle(tx: Queryable, cycle: CycleRow): Promise<void>
   );
 }
 
-/** Newest first; `before` is the last id of the page before. */
-export async function listCycles(
-  db: Queryable,
-  query: { trigger?: string; before?: string; limit: number },
-): Promise<CycleRow[]> {
-  const { rows } = await db.query(
-    `select * from cycles
-      where ($1::text is null or trigger = $1) and ($2::uuid is null or cycle_id < $2)
-      order by cycle_id desc limit $3`,
-    [query.trigger ?? null, query.before ?? null, query.limit],
-  );
-  return rows.map(cycleOf);
-}
-
 /** The oldest first of those after `after`; without one, the newest `limit`. */
 export async function cyclesAfter(db: Queryable, after: string | null, limit: number): Promise<CycleRow[]> {
-  if (after === null) return (await listCycles(db, { limit })).toReversed();
+  if (after === null) {
+    const newest = await db.query("select * from cycles order by cycle_id desc limit $1", [limit]);
+    return newest.rows.map(cycleOf).toReversed();
+  }
   const { rows } = await db.query("select * from cycles where cycle_id > $1 order by cycle_id limit $2", [
     after,
     limit,

@@ -78,6 +78,34 @@ export async function readSystemGauges(db: Queryable): Promise<SystemGauges> {
   };
 }
 
+export interface StateCounts {
+  /** Of those that are not over, counted up to 10,000. */
+  executions: Record<string, number>;
+  tasks: Record<string, number>;
+  /** Runs that ended within the last hour, up to 10,000. */
+  endedRuns: Record<string, number>;
+}
+
+const STATES_COUNTED = 10_000;
+
+/** How many executions and tasks are in each state, as far as people count. */
+export async function readStates(db: Queryable): Promise<StateCounts> {
+  const counted = (table: string, states: string) => `(
+    select jsonb_object_agg(wanted.status, (select count(*) from (
+        select from ${table} t where t.status = wanted.status limit ${STATES_COUNTED}) few))
+      from unnest(array[${states}]) wanted (status))`;
+  const { rows } = await db.query(
+    `select ${counted("workflow_orchestration", "'IDLE', 'ANALYZING', 'DISPATCHING', 'MONITORING', 'ERROR_RECOVERY'")} as executions,
+            ${counted("tasks", "'scheduled', 'queued', 'running', 'retrying', 'dead_lettered'")} as tasks,
+            (select jsonb_object_agg(status, n) from (
+               select status, count(*) as n from (
+                 select status from workflow_orchestration where completed_at > orchestrator_now() - interval '1 hour'
+                    and workflow_type <> 'master_orchestrator' limit ${STATES_COUNTED}) ended group by 1) ends) as ended`,
+  );
+  const row = rows[0] ?? {};
+  return { executions: row.executions ?? {}, tasks: row.tasks ?? {}, endedRuns: row.ended ?? {} };
+}
+
 /** Whether anything was ever enqueued and is still in the database. */
 export async function hasTasks(db: Queryable): Promise<boolean> {
   const { rows } = await db.query("select exists (select from tasks) as some");

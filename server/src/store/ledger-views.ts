@@ -54,6 +54,15 @@ export async function readBudget(db: Queryable): Promise<BudgetState> {
   };
 }
 
+/** What a UTC day (`2026-12-01`) has cost, as far as it is settled, in millionths of a dollar. */
+export async function settledOn(db: Queryable, day: string): Promise<number> {
+  const { rows } = await db.query(
+    "select settled_micros as settled from ledger_totals where day = $1::date and scope = 'all'",
+    [day],
+  );
+  return rows[0]?.settled ?? 0;
+}
+
 export interface LedgerFilter {
   day: string | undefined;
   state: string | undefined;

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { type NewTask, Problem } from "@master-orchestrator/contract";
 import { MINUTE, NOW, WORKFLOW } from "#test/builders.ts";
 import { aNewTask, openStore } from "#test/stored.ts";
-import { enqueue, enqueueEach, laneCounts } from "./tasks.ts";
+import { enqueue, enqueueEach } from "./tasks.ts";
 
 const keyed = (key: string, over: Partial<NewTask> = {}) => aNewTask({ idempotency_key: key, ...over });
 const withCode = (code: string, path: string) => (error: unknown) => {
@@ -157,37 +157,5 @@ describe("many tasks", () => {
     assert.equal((await db.query("select from transitions where to_state = 'queued'")).rowCount, 10_000);
     const again = await enqueue(db, given, "ada");
     assert.ok(again.every((task, i) => task.duplicate && task.taskId === enqueued[i]!.taskId));
-  });
-});
-
-describe("the counts of a lane", () => {
-  it("are by status, with the age of its oldest waiting task", async (t) => {
-    const store = await openStore(t, {
-      workflows: { [WORKFLOW]: { max_concurrent: 1, batch: { min: 1, max: 1 } } },
-    });
-    await store.enqueue({ priority: 90 }, {}, { content_type: "news" });
-    await store.enqueue({ not_before: new Date(NOW + 60 * MINUTE).toISOString() });
-    await store.cycle();
-    await store.pass(90_000);
-    assert.deepEqual(await laneCounts(store.db), [
-      {
-        workflow_type: WORKFLOW,
-        content_type: "default",
-        depth: 1,
-        scheduled: 1,
-        retrying: 0,
-        running: 1,
-        oldest_age_seconds: 90,
-      },
-      {
-        workflow_type: WORKFLOW,
-        content_type: "news",
-        depth: 1,
-        scheduled: 0,
-        retrying: 0,
-        running: 0,
-        oldest_age_seconds: 90,
-      },
-    ]);
   });
 });

@@ -196,28 +196,3 @@ export async function unknownWorkflow(db: Queryable, type: string, path: string)
     { errors: [{ path, message }] },
   );
 }
-
-/** How many tasks there are in each status, by lane; waiting ones of long queues are counted in full. */
-export async function laneCounts(db: Queryable): Promise<Row[]> {
-  const { rows } = await db.query(
-    `select workflow_type, content_type,
-            count(*) filter (where status = 'queued')::int as depth,
-            count(*) filter (where status = 'scheduled')::int as scheduled,
-            count(*) filter (where status = 'retrying')::int as retrying,
-            count(*) filter (where status = 'running')::int as running,
-            extract(epoch from orchestrator_now() - min(aged_from) filter (where status = 'queued'))::float8 as oldest_age_seconds
-       from tasks where status in ('queued', 'scheduled', 'retrying', 'running')
-      group by workflow_type, content_type order by workflow_type, content_type limit 1000`,
-  );
-  return rows;
-}
-
-/** Completed tasks of the last hour by lane: the share that each lane received. */
-export async function completedLastHour(db: Queryable): Promise<Row[]> {
-  const { rows } = await db.query(
-    `select workflow_type, content_type, count(*)::int as completed from tasks
-      where status = 'completed' and completed_at > orchestrator_now() - interval '1 hour'
-      group by workflow_type, content_type`,
-  );
-  return rows;
-}

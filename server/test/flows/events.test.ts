@@ -13,17 +13,18 @@ interface Heard {
 }
 
 /** Listens until the test ends; `heard` grows with what comes. */
-async function listen(house: TestHouse, lastEventId?: string) {
+async function listen(house: TestHouse, lastEventId?: string, key = ADMIN_KEY) {
   const heard: Heard[] = [];
   const left = new AbortController();
   const over = hang(`GET ${house.url}/api/v1/events`);
   const response = await fetch(`${house.url}/api/v1/events`, {
     signal: left.signal,
     headers: {
-      authorization: `Bearer ${ADMIN_KEY}`,
+      authorization: `Bearer ${key}`,
       ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
     },
   });
+  let ended = false;
   const reading = (async () => {
     let rest = "";
     for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
@@ -31,13 +32,17 @@ async function listen(house: TestHouse, lastEventId?: string) {
       rest = parts.pop()!;
       for (const part of parts) if (!part.startsWith(":")) heard.push(read(part));
     }
-  })().catch(() => {});
+  })()
+    .catch(() => {})
+    .then(() => {
+      ended = true;
+    });
   const leave = async () => {
     left.abort();
     await reading;
     over();
   };
-  return { response, heard, leave, reading };
+  return { response, heard, leave, reading, ended: () => ended };
 }
 
 function read(text: string): Heard {
@@ -86,6 +91,19 @@ test("who comes back with the id of the last event has missed nothing and hears 
   await house.until("it hears of both", () => dispatches(second.heard).length === 2);
   assert.ok(second.heard.every(({ id }) => id === null || id > last));
   await second.leave();
+});
+
+test("a stream ends once its key is revoked; those of other keys go on", async (t) => {
+  const house = await openTestHouse(t, { workflows: {} });
+  const { key, key_id: keyId } = (await house.api("POST", "/api-keys", { name: "Ada", role: "viewer" })).body;
+  const hers = await listen(house, undefined, key);
+  const ours = await listen(house);
+  await house.api("DELETE", `/api-keys/${keyId}`);
+  await house.advance(12_000);
+  await hers.reading;
+  assert.ok(!ours.ended());
+  await hers.leave();
+  await ours.leave();
 });
 
 test("a stop of the house ends the streams", async (t) => {

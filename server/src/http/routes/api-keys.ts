@@ -35,7 +35,7 @@ export function apiKeyRoutes(options: ApiKeyRouteOptions): Route[] {
       summary: "Make an API key; it is shown this once",
       body: NewApiKey,
       answers: { 201: NewApiKeyAnswer },
-      async handle({ body, caller }) {
+      async handle({ body, caller, remark }) {
         const expiresAtMs = body.expires_at ? Date.parse(body.expires_at) : null;
         if (expiresAtMs !== null && expiresAtMs <= options.nowMs()) {
           throw wrongField("/expires_at", "must lie in the future");
@@ -44,6 +44,7 @@ export function apiKeyRoutes(options: ApiKeyRouteOptions): Route[] {
         const { name, role } = body;
         await insertApiKey(db, { keyId, name, role, secretHash, createdBy: actorOf(caller), expiresAtMs });
         options.invalidate(keyId);
+        remark({ target: keyId, after: { key_id: keyId, name, role } });
         return { status: 201, body: { key_id: keyId, key } };
       },
     }),

@@ -2,14 +2,19 @@
 import { Uuid } from "@master-orchestrator/contract";
 import type { LiveFeed } from "../live.ts";
 import { wrongField } from "../problem.ts";
-import { defineRoute, type Route } from "../route.ts";
+import { type Caller, defineRoute, type HeaderLookup, type Route } from "../route.ts";
 
 const DESCRIPTION = `Two kinds. \`status\`: how the orchestrator stands (GET /api/v1/orchestrator), at once and after
 every change. \`cycle\`: what a cycle has decided (GET /api/v1/cycles/{id} without its snapshot), with the cycle's id as the
 event's; who comes back with \`Last-Event-ID\` gets what it has missed, up to 100 cycles. A comment every 15 s shows
-that the stream is alive.`;
+that the stream is alive. It ends within seconds when its key is revoked or its session is over.`;
 
-export function eventRoutes({ live }: { live: LiveFeed }): Route[] {
+export function eventRoutes(context: {
+  live: LiveFeed;
+  /** Throws `unauthorized` once the credential is good no longer. */
+  authenticate(headers: HeaderLookup, method: "GET"): Promise<Caller>;
+}): Route[] {
+  const { live, authenticate } = context;
   return [
     defineRoute({
       method: "GET",
@@ -27,7 +32,7 @@ export function eventRoutes({ live }: { live: LiveFeed }): Route[] {
         return {
           status: 200,
           headers: { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" },
-          body: await live.listen(after, signal),
+          body: await live.listen(after, signal, () => authenticate(headers, "GET")),
         };
       },
     }),

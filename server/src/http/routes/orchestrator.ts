@@ -1,19 +1,10 @@
-/** The orchestrator over HTTP: its state, pause and resume, an extra cycle, past cycles. */
-import {
-  Cycle,
-  CycleList,
-  CycleListQuery,
-  Orchestrator,
-  Problem,
-  TickAnswer,
-  Uuid,
-} from "@master-orchestrator/contract";
-import { z } from "zod";
-import { cycleById, listCycles } from "#store/cycles.ts";
+/** The orchestrator over HTTP: its state, pause and resume, an extra cycle. */
+import { Orchestrator, TickAnswer } from "@master-orchestrator/contract";
+import type { z } from "zod";
+import { cycleById } from "#store/cycles.ts";
 import type { Database } from "#store/database.ts";
 import { type OrchestratorView, orchestratorView, setPaused } from "#store/orchestrator.ts";
-import { pagesOf } from "../cursor.ts";
-import { cycleSummary, time } from "../present.ts";
+import { time } from "../present.ts";
 import { actorOf, defineRoute, type Route } from "../route.ts";
 
 export interface OrchestratorStatusContext {
@@ -28,7 +19,7 @@ export interface OrchestratorRoutesContext extends OrchestratorStatusContext {
 }
 
 export function orchestratorRoutes(context: OrchestratorRoutesContext): Route[] {
-  return [stateRoute(context), ...switchRoutes(context), ...cycleRoutes(context)];
+  return [stateRoute(context), ...switchRoutes(context)];
 }
 
 function stateRoute(context: OrchestratorRoutesContext): Route {
@@ -98,8 +89,10 @@ function switchRoutes(context: OrchestratorRoutesContext): Route[] {
       tag: "Orchestrator",
       access: "operator",
       answers: { 200: Orchestrator },
-      async handle({ caller }) {
+      async handle({ caller, remark }) {
+        const { paused } = await orchestratorView(db);
         await db.transaction((tx) => setPaused(tx, action === "pause", actorOf(caller)));
+        remark({ target: "orchestrator", before: { paused }, after: { paused: action === "pause" } });
         wake();
         return { status: 200, body: await showOrchestrator(context) };
       },
@@ -118,45 +111,6 @@ function switchRoutes(context: OrchestratorRoutesContext): Route[] {
         const { cycleId } = await runNow();
         const recorded = await cycleById(db, cycleId);
         return { status: 200, body: { cycle_id: recorded ? cycleId : null } };
-      },
-    }),
-  ];
-}
-
-function cycleRoutes({ db }: OrchestratorRoutesContext): Route[] {
-  return [
-    defineRoute({
-      method: "GET",
-      path: "/api/v1/cycles",
-      summary: "List cycles that decided something, newest first",
-      tag: "Orchestrator",
-      access: "viewer",
-      query: CycleListQuery,
-      answers: { 200: CycleList },
-      async handle({ query }) {
-        const pages = pagesOf("cycles", query);
-        const before = pages.after();
-        const rows = await listCycles(db, { trigger: query.trigger, before, limit: query.limit });
-        const next_cursor = pages.next(rows, (row) => row.cycleId);
-        return { status: 200, body: { cycles: rows.map(cycleSummary), next_cursor } };
-      },
-    }),
-    defineRoute({
-      method: "GET",
-      path: "/api/v1/cycles/:cycle_id",
-      summary: "Show a cycle: what it saw, what it decided, why the rest waited",
-      tag: "Orchestrator",
-      access: "viewer",
-      params: z.strictObject({ cycle_id: Uuid }),
-      answers: { 200: Cycle },
-      async handle({ params }) {
-        const cycle = await cycleById(db, params.cycle_id);
-        if (!cycle) {
-          const hint = "List them with GET /api/v1/cycles; wake-ups that changed nothing are not kept.";
-          throw new Problem("not_found", `there is no cycle ${params.cycle_id}`, hint);
-        }
-        const { snapshot, decisions, reasons } = cycle;
-        return { status: 200, body: { ...cycleSummary(cycle), snapshot, decisions, reasons } };
       },
     }),
   ];

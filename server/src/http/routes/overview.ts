@@ -3,8 +3,8 @@ import { defaultPolicy, Overview } from "@master-orchestrator/contract";
 import { judge } from "#core/verdict.ts";
 import { readFiring } from "#store/alerts.ts";
 import type { Database } from "#store/database.ts";
-import { hasTasks, readSystemGauges } from "#store/gauges.ts";
-import { readBudget } from "#store/ledger-views.ts";
+import { hasTasks, readStates, readSystemGauges } from "#store/gauges.ts";
+import { readBudget, settledOn } from "#store/ledger-views.ts";
 import { databaseNowMs, orchestratorView } from "#store/orchestrator.ts";
 import { readLine } from "#store/permits.ts";
 import { currentPolicy } from "#store/policies.ts";
@@ -34,7 +34,7 @@ export function overviewRoutes(context: OrchestratorStatusContext & { tickInterv
 
 async function overview(context: OrchestratorStatusContext & { tickIntervalMs: number }): Promise<Overview> {
   const { db, nextTickMs, tickIntervalMs } = context;
-  const [nowMs, view, orchestrator, system, budget, line, stored, anything, alerts] = await Promise.all([
+  const [nowMs, view, orchestrator, system, budget, line, stored, anything, alerts, states] = await Promise.all([
     databaseNowMs(db),
     orchestratorView(db),
     showOrchestrator(context),
@@ -44,9 +44,13 @@ async function overview(context: OrchestratorStatusContext & { tickIntervalMs: n
     currentPolicy(db),
     hasTasks(db),
     readFiring(db),
+    readStates(db),
   ]);
   const policy = stored?.policy ?? defaultPolicy();
-  const { lastHour, articlesLastHour, articlesToday } = await lately(db, nowMs);
+  const [{ lastHour, articlesLastHour, articlesToday }, yesterday] = await Promise.all([
+    lately(db, nowMs),
+    dayBefore(db, nowMs),
+  ]);
   const used = budget.settledMicros + budget.heldMicros;
   const forecastMicros = Math.round(used + budget.lastHourMicros * (1 - budget.elapsed) * 24);
   const verdict = judge({
@@ -74,6 +78,10 @@ async function overview(context: OrchestratorStatusContext & { tickIntervalMs: n
   return {
     verdict: { level, words, causes, ruled_out: ruledOut },
     orchestrator,
+    states: {
+      executions: { ...states.executions, COMPLETED: 0, FAILED: 0, CANCELLED: 0, ...states.endedRuns },
+      tasks: { ...states.tasks, completed: lastHour.completed, cancelled: lastHour.cancelled },
+    },
     budget: {
       cap_usd: usd(budget.capMicros),
       settled_usd: usd(budget.settledMicros),
@@ -81,9 +89,38 @@ async function overview(context: OrchestratorStatusContext & { tickIntervalMs: n
       forecast_usd: usd(forecastMicros),
     },
     articles: { today: articlesToday, last_hour: articlesLastHour, forecast_today: articlesForecast },
+    yesterday,
     dead_letters: system.deadLetters,
     empty: !anything,
   };
+}
+
+async function dayBefore(db: Database, nowMs: number): Promise<Overview["yesterday"]> {
+  const todayMs = nowMs - (nowMs % DAY_MS);
+  const from = new Date(todayMs - DAY_MS);
+  const day = from.toISOString().slice(0, 10);
+  const [costMicros, rows] = await Promise.all([
+    settledOn(db, day),
+    readRollUps(db, {
+      ...{ step: "day", from, to: new Date(todayMs), limit: MAX_ROWS },
+      ...{ workflowType: null, contentType: null },
+    }),
+  ]);
+  const ofArticles = rows.filter((row) => row.workflowType === ARTICLES);
+  const articles = sum(ofArticles, (one) => one.completed);
+  const articleMicros = sum(ofArticles, (one) => one.costMicros);
+  return {
+    day,
+    cost_usd: usd(costMicros),
+    completed: sum(rows, (one) => one.completed),
+    dead_lettered: sum(rows, (one) => one.deadLettered),
+    articles,
+    cost_per_article_usd: articles === 0 ? null : usd(Math.round(articleMicros / articles)),
+  };
+}
+
+function sum(rows: readonly RollUp[], of: (one: RollUp) => number): number {
+  return rows.reduce((total, one) => total + of(one), 0);
 }
 
 /** What ended in the hour behind us and, of articles, on this UTC day; counted to the last minute or so. */
@@ -98,8 +135,6 @@ async function lately(db: Database, nowMs: number) {
       workflowType: ARTICLES,
     }),
   ]);
-  const sum = (rows: readonly RollUp[], of: (one: RollUp) => number) =>
-    rows.reduce((total, one) => total + of(one), 0);
   const articles = minutes.filter((row) => row.workflowType === ARTICLES);
   return {
     articlesToday: sum(today, (one) => one.completed),
@@ -107,6 +142,7 @@ async function lately(db: Database, nowMs: number) {
     lastHour: {
       completed: sum(minutes, (one) => one.completed),
       deadLettered: sum(minutes, (one) => one.deadLettered),
+      cancelled: sum(minutes, (one) => one.cancelled),
       attemptsEnded: sum(minutes, (one) => one.attemptsEnded),
       attemptsFailed: sum(minutes, (one) => one.attemptsFailed),
     },

@@ -106,7 +106,13 @@ describe("the API of the policy", () => {
   let server: TrialServer;
   before(async () => {
     const db: Queryable = { query: (text, values) => table.db.query(text, values) };
-    server = await trialServer(policyRoutes({ db, changed: () => void changes++ }));
+    server = await trialServer(
+      policyRoutes({
+        db,
+        changed: () => void changes++,
+        preview: () => Promise.reject(new Error("not here")),
+      }),
+    );
   });
   beforeEach(() => {
     table = versionTable();

@@ -7,6 +7,8 @@ import {
   PolicyHistory,
   PolicyHistoryQuery,
   PolicyPatch,
+  PolicyPreview,
+  PolicyPreviewBody,
   PolicyVersion,
   Problem,
 } from "@master-orchestrator/contract";
@@ -22,7 +24,9 @@ import {
 } from "#store/policies.ts";
 import { unknownWorkflow } from "#store/tasks.ts";
 import { unregistered } from "#store/workflows.ts";
+import type { Remark } from "../audit.ts";
 import { pagesOf } from "../cursor.ts";
+import type { Preview } from "../policy-preview.ts";
 import { wrongField } from "../problem.ts";
 import { actorOf, defineRoute, type HeaderLookup, type Route } from "../route.ts";
 
@@ -30,6 +34,7 @@ export interface PolicyRouteOptions {
   db: Queryable;
   /** A new version is stored: the next cycle may as well be now. */
   changed?(): void;
+  preview: Preview;
 }
 
 const PolicyRollback = z
@@ -63,7 +68,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
       access: "admin",
       body: PolicyPatch,
       answers: { 200: PolicyVersion },
-      async handle({ body, caller, headers }) {
+      async handle({ body, caller, headers, remark }) {
         const expected = readIfMatch(headers);
         const changedBy = actorOf(caller);
         const comment = body.comment ?? null;
@@ -75,9 +80,11 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
           changedBy,
         }));
         options.changed?.();
+        remark(await changeOf(options.db, stored));
         return answer(stored);
       },
     }),
+    previewRoute(options),
     defineRoute({
       ...about,
       method: "GET",
@@ -98,7 +105,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
       access: "admin",
       body: PolicyRollback,
       answers: { 200: PolicyVersion },
-      async handle({ body, caller, headers }) {
+      async handle({ body, caller, headers, remark }) {
         const target = await findPolicyVersion(options.db, body.version);
         if (!target) {
           throw new Problem(
@@ -111,10 +118,52 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
         const changed = { policy: target.policy, comment, changedBy: actorOf(caller) };
         const stored = await change(options.db, readIfMatch(headers), () => changed);
         options.changed?.();
+        remark(await changeOf(options.db, stored));
         return answer(stored);
       },
     }),
   ];
+}
+
+function previewRoute(options: PolicyRouteOptions): Route {
+  return defineRoute({
+    tag: "Policy",
+    method: "POST",
+    path: "/api/v1/policy/preview",
+    summary: "What would have changed: the recorded past under the policy in force, and under a change of it",
+    description:
+      "Nothing is changed. The simulator (docs/simulate.md) takes the tasks of the last hours, the newest 5,000 of them, through " +
+      "both policies with the durations, failures and costs that were recorded. One at a time, within 20 seconds.",
+    access: "operator",
+    body: PolicyPreviewBody,
+    answers: { 200: PolicyPreview },
+    async handle({ body, signal }) {
+      await refuseUnknownLanes(options.db, body.policy.lanes);
+      const { version, policy } = await inForce(options.db);
+      const proposed = mergePolicy(policy, body.policy, "/policy");
+      const found = await options.preview({ current: policy, proposed, hours: body.hours }, signal);
+      return { status: 200, body: { policy_version: version, ...found } };
+    },
+  });
+}
+
+/** For the log of who did what: the version before as far as it differs, and what it became. */
+async function changeOf(db: Queryable, stored: StoredPolicy): Promise<Remark> {
+  const former = await findPolicyVersion(db, stored.version - 1);
+  const before = former?.policy ?? defaultPolicy();
+  const target = `policy version ${stored.version}`;
+  return { target, before: differing(before, stored.policy), after: differing(stored.policy, before) };
+}
+
+/** The parts of `one` that `other` does not have alike. */
+function differing(one: unknown, other: unknown): unknown {
+  const isPart = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isPart(one) || !isPart(other)) return one;
+  const theirs = other as Record<string, unknown>;
+  const parts = Object.entries(one as Record<string, unknown>)
+    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(theirs[name]))
+    .map(([name, value]) => [name, differing(value, theirs[name])] as const);
+  return Object.fromEntries(parts);
 }
 
 async function history(db: Queryable, query: z.output<typeof PolicyHistoryQuery>) {

@@ -2,10 +2,12 @@
 import { type HoldReason, Queue } from "@master-orchestrator/contract";
 import { holdOf } from "#core/explain.ts";
 import { laneName, weightOf, workOf } from "#core/share.ts";
-import { aheadOfNew } from "#store/competition.ts";
+import type { Log } from "#log.ts";
 import type { Database } from "#store/database.ts";
+import { completedLastHour, type LaneCount, laneCounts, waitingCounts } from "#store/lane-counts.ts";
 import { laneHoldAt } from "#store/task-views.ts";
-import { completedLastHour, laneCounts } from "#store/tasks.ts";
+import { createDeepLanes, DEEP, type DeepLanes } from "../deep-lanes.ts";
+import { time } from "../present.ts";
 import { defineRoute, type Route } from "../route.ts";
 import { asSlots, holdersFor, readStanding, type Standing, shownBound, turnsFor } from "../standing.ts";
 
@@ -13,43 +15,50 @@ import { asSlots, holdersFor, readStanding, type Standing, shownBound, turnsFor 
 const PRIORITIES = [0, 50, 100];
 
 /** What was counted of one lane. */
-interface Counted {
-  workflowType: string;
-  contentType: string;
-  depth: number;
-  scheduled: number;
-  retrying: number;
-  running: number;
-  oldestAgeSeconds: number | null;
+interface Counted extends LaneCount {
   completed: number;
+  atLeast: boolean;
+  countedAtMs: number;
+  /** By priority; null while nobody has counted that. */
+  ahead: ReadonlyMap<number, number> | null;
 }
 
-export function queueRoutes({ db }: { db: Database }): Route[] {
+export interface QueueRoutesContext {
+  db: Database;
+  log: Log;
+  clock: { nowMs(): number; monotonicMs(): number };
+}
+
+export function queueRoutes(context: QueueRoutesContext): Route[] {
+  const { db } = context;
+  const deep = createDeepLanes({ ...context, priorities: PRIORITIES });
   return [
     defineRoute({
       method: "GET",
       path: "/api/v1/queue",
       summary: "The queue by lanes: depth, oldest age, throughput, shares, bounds, and what holds each lane",
       description:
-        "A lane is a content type within a workflow. docs/fairness.md says how shares and bounds come about.",
+        "A lane is a content type within a workflow. docs/fairness.md says how shares and bounds come about. " +
+        "Lanes up to 20,000 tasks deep are counted as they are now; deeper ones when `depth_counted_at` says.",
       tag: "Orchestrator",
       access: ["viewer", "worker"],
       answers: { 200: Queue },
-      handle: async () => ({ status: 200, body: await showQueue(db) }),
+      handle: async () => ({ status: 200, body: await showQueue(db, deep) }),
     }),
   ];
 }
 
-async function showQueue(db: Database) {
+async function showQueue(db: Database, deep: DeepLanes) {
   const standing = await readStanding(db);
-  const counted = await countLanes(db);
-  const ahead = await aheadOfNew(db, PRIORITIES, standing.of.policy.ageing);
+  const counted = await countLanes(db, standing, deep);
   const lanes = await Promise.all(
     counted.map(async (lane) => ({
       lane: laneName(lane),
       workflow_type: lane.workflowType,
       content_type: lane.contentType,
       depth: lane.depth,
+      depth_at_least: lane.atLeast,
+      depth_counted_at: time(lane.countedAtMs),
       scheduled: lane.scheduled,
       retrying: lane.retrying,
       running: lane.running,
@@ -57,7 +66,7 @@ async function showQueue(db: Database) {
       completed_last_hour: lane.completed,
       ...sharesOf(standing, lane, counted),
       hold: await laneHold(db, standing, lane),
-      bounds: boundsOf(standing, lane, ahead.get(laneName(lane)) ?? new Map()),
+      bounds: boundsOf(standing, lane),
     })),
   );
   const ages = lanes.flatMap((lane) => (lane.oldest_age_seconds === null ? [] : [lane.oldest_age_seconds]));
@@ -68,27 +77,42 @@ async function showQueue(db: Database) {
   };
 }
 
-async function countLanes(db: Database): Promise<Counted[]> {
-  const counts = await laneCounts(db);
-  const completed = await completedLastHour(db);
-  const nameOf = (row: { workflow_type: string; content_type: string }) =>
-    `${row.workflow_type}/${row.content_type}`;
-  const waiting = new Map(counts.map((row) => [nameOf(row as never), row]));
-  const done = new Map(completed.map((row) => [nameOf(row as never), row]));
-  return [...new Set([...waiting.keys(), ...done.keys()])].map((name) => {
-    const row = waiting.get(name);
-    const [workflowType, contentType] = name.split("/") as [string, string];
+/** Lanes that are not deep are counted now, with what would be ahead of a new task; of deep ones it is known from before. */
+async function countLanes(db: Database, standing: Standing, deep: DeepLanes): Promise<Counted[]> {
+  const { nowMs, of } = standing;
+  const [counts, completed] = await Promise.all([laneCounts(db, DEEP), completedLastHour(db)]);
+  const [waiting, deepOnes] = [counts.filter(isShallow), counts.filter((lane) => lane.depth >= DEEP)];
+  const shallow = await waitingCounts(db, waiting, PRIORITIES, of.policy.ageing);
+  const known = deep.find(deepOnes, of.policy.ageing);
+  const found = counts.map((lane): Counted => {
+    const name = laneName(lane);
+    const own = { ...lane, completed: completed.get(name) ?? 0, countedAtMs: nowMs, atLeast: false };
+    if (lane.depth < DEEP) return { ...own, ahead: shallow.get(name)?.ahead ?? new Map() };
+    const before = known(name);
+    if (!before) return { ...own, atLeast: true, ahead: null };
     return {
-      workflowType,
-      contentType,
-      depth: row?.depth ?? 0,
-      scheduled: row?.scheduled ?? 0,
-      retrying: row?.retrying ?? 0,
-      running: row?.running ?? 0,
-      oldestAgeSeconds: row?.oldest_age_seconds ?? null,
-      completed: done.get(name)?.completed ?? 0,
+      ...own,
+      depth: Math.max(DEEP, before.depth),
+      ahead: before.ahead,
+      countedAtMs: before.countedAtMs,
     };
   });
+  const names = new Set(counts.map(laneName));
+  const idle = [...completed].filter(([name]) => !names.has(name));
+  return [...found, ...idle.map(([name, tasks]) => ({ ...emptyLane(name, nowMs), completed: tasks }))];
+}
+
+function isShallow({ depth }: LaneCount): boolean {
+  return depth > 0 && depth < DEEP;
+}
+
+function emptyLane(name: string, nowMs: number): Counted {
+  const [workflowType, contentType] = name.split("/") as [string, string];
+  return {
+    ...{ workflowType, contentType, oldestAgeSeconds: null, completed: 0 },
+    ...{ depth: 0, scheduled: 0, retrying: 0, running: 0 },
+    ...{ atLeast: false, countedAtMs: nowMs, ahead: new Map() },
+  };
 }
 
 /** What the lane got of the last hour, and what its weight entitles it to among those that wait now. */
@@ -130,7 +154,10 @@ async function laneHold(db: Database, standing: Standing, lane: Counted) {
   });
 }
 
-function boundsOf(standing: Standing, lane: Counted, ahead: ReadonlyMap<number, number>) {
+/** None while it is not known how many are ahead: a bound that might be broken is none. */
+function boundsOf(standing: Standing, lane: Counted) {
+  const { ahead } = lane;
+  if (ahead === null) return [];
   return PRIORITIES.flatMap((priority) => {
     const waiter = { ...lane, tasksAhead: ahead.get(priority) ?? 0, runsAlone: false };
     const bound = shownBound(standing, waiter, { priority, agedFromMs: standing.nowMs });

@@ -15,8 +15,9 @@ export function sessionRoutes(context: { identify: Authenticator["identify"]; se
       summary: "Log in: a cookie for the dashboard in exchange for an API key",
       access: "public",
       body: LoginBody,
-      async handle({ body }) {
+      async handle({ body, remark }) {
         const caller = personOf(await identify(body.key));
+        remark({ caller, target: caller.name });
         const { cookie, expiresAtMs } = await sessions.open(caller);
         return {
           status: 200,

@@ -196,8 +196,9 @@ function changeRoutes({ db, settled }: TaskRoutesContext): Route[] {
       access: "operator",
       params: TaskPath,
       answers: { 200: Task },
-      async handle({ params, caller }) {
+      async handle({ params, caller, remark }) {
         const task = await existing(db, params.task_id);
+        remark({ before: { status: task.status }, after: { status: "cancelled" } });
         if (task.status === "completed" || task.status === "dead_lettered") {
           throw new Problem(
             "conflict",
@@ -221,8 +222,9 @@ function changeRoutes({ db, settled }: TaskRoutesContext): Route[] {
       params: TaskPath,
       body: TaskPatch,
       answers: { 200: Task },
-      async handle({ params, body, caller }) {
+      async handle({ params, body, caller, remark }) {
         const task = await existing(db, params.task_id);
+        remark({ before: { priority: task.priority }, after: { priority: body.priority } });
         if (task.completedAtMs !== null) {
           throw new Problem(
             "conflict",

@@ -109,13 +109,14 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
       params: Params,
       body: WorkflowPut,
       answers: { 200: Workflow },
-      async handle({ params, body, caller }) {
+      async handle({ params, body, caller, remark }) {
         const type = params.workflow_type;
         if (type === MASTER) throw wrongField("path/workflow_type", "is the orchestrator's own name");
         refuseUnsafe(body, options.outbound);
         const stored = await db.transaction(async (tx) => {
           await refuseWrongNext(tx, type, body);
           const before = await findWorkflow(tx, type, { lock: true });
+          if (before) remark({ before: before.settings });
           return putWorkflow(tx, combine(type, body, before, actorOf(caller)));
         });
         options.changed?.();
@@ -136,9 +137,12 @@ function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summ
     access: "operator",
     params: Params,
     answers: { 200: Workflow },
-    async handle({ params, caller }) {
+    async handle({ params, caller, remark }) {
       const type = params.workflow_type;
-      const stored = await setWorkflowPaused(options.db, type, action === "pause", actorOf(caller));
+      const paused = action === "pause";
+      const before = await findWorkflow(options.db, type);
+      remark({ before: { paused: before?.paused ?? null }, after: { paused } });
+      const stored = await setWorkflowPaused(options.db, type, paused, actorOf(caller));
       if (!stored) throw noSuchWorkflow(type);
       options.changed?.();
       return { status: 200, body: await shownOne(options.db, stored) };
