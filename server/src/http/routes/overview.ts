@@ -34,18 +34,19 @@ export function overviewRoutes(context: OrchestratorStatusContext & { tickInterv
 
 async function overview(context: OrchestratorStatusContext & { tickIntervalMs: number }): Promise<Overview> {
   const { db, nextTickMs, tickIntervalMs } = context;
-  const [nowMs, view, orchestrator, system, budget, line, stored, anything, alerts, states] = await Promise.all([
-    databaseNowMs(db),
-    orchestratorView(db),
-    showOrchestrator(context),
-    readSystemGauges(db),
-    readBudget(db),
-    readLine(db),
-    currentPolicy(db),
-    hasTasks(db),
-    readFiring(db),
-    readStates(db),
-  ]);
+  const [nowMs, view, orchestrator, system, budget, line, stored, anything, alerts, states] =
+    await Promise.all([
+      databaseNowMs(db),
+      orchestratorView(db),
+      showOrchestrator(context),
+      readSystemGauges(db),
+      readBudget(db),
+      readLine(db),
+      currentPolicy(db),
+      hasTasks(db),
+      readFiring(db),
+      readStates(db),
+    ]);
   const policy = stored?.policy ?? defaultPolicy();
   const [{ lastHour, articlesLastHour, articlesToday }, yesterday] = await Promise.all([
     lately(db, nowMs),
