@@ -3,7 +3,7 @@ import { subscribe } from "node:diagnostics_channel";
 import pg from "pg";
 
 /** Real time that silence, or an event, is awaited before a test is told that it will not come. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 /** Turns of the event loop without anything in flight, so that what one end sets off has begun. */
 const QUIET_TURNS = 4;
 
