@@ -11,7 +11,17 @@ export const DispatchMessage = z
     workflow_type: WorkflowType,
     priority: z.int(),
     input_data: z.object({
-      tasks: z.array(z.object({ task_id: Uuid, content_type: z.string(), payload: JsonObject })),
+      tasks: z.array(
+        z.object({
+          task_id: Uuid,
+          content_type: z.string(),
+          payload: JsonObject,
+          traceparent: z
+            .string()
+            .optional()
+            .meta({ description: "Where this attempt at the task stands in the task's own trace (W3C)" }),
+        }),
+      ),
       params: JsonObject,
     }),
     context: JsonObject,

@@ -8,6 +8,7 @@ import { armDeadline, beat } from "./heartbeat.ts";
 import { fail, type Ledger, openLedger, pulseOf } from "./ledger.ts";
 import { composeCallback, deliver } from "./report.ts";
 import { type AnyDefinition, workOff } from "./tasks.ts";
+import { type Tracing, traceHeaders } from "./trace.ts";
 
 /** How long work that was told to stop may take to do so before it is reported as unfinished. */
 const SHUTDOWN_GRACE_MS = 2_000;
@@ -20,6 +21,7 @@ export interface Batch {
   channel: Channel;
   clock: Clock;
   log: Log;
+  tracer: Tracing["tracer"];
   heartbeatMs: number;
   /** How far the orchestrator's wall clock is ahead of ours. */
   skewMs: number;
@@ -72,10 +74,10 @@ function firstDeadlineMs(message: DispatchMessage, left: (deadlineMs: number) =>
 
 /** Resolves when the work is done, or was ended and had its time to notice. */
 async function workUntilEnded(batch: Batch, ledger: Ledger, margin: number): Promise<void> {
-  const { clock, definition, channel, ending, log } = batch;
+  const { clock, definition, channel, ending, log, tracer } = batch;
   const done = new AbortController();
   const context = batchContext(batch);
-  const work = workOff({ definition, context, ledger, channel, log });
+  const work = workOff({ definition, context, ledger, channel, log, tracing: { tracer, clock } });
   const { signal } = ending;
   await Promise.race([
     work,
@@ -116,6 +118,7 @@ function batchContext(batch: Batch): BatchContext {
       openaiBaseUrl: message.gateway.openai_base_url,
       geminiBaseUrl: message.gateway.gemini_base_url,
       token: message.authentication.token,
+      headers: traceHeaders,
     },
     clock,
     log: (text, details) => log("info", text, details ?? {}),

@@ -7,10 +7,12 @@ import {
   HeartbeatAnswer,
   type HeartbeatBody,
 } from "@master-orchestrator/contract";
+import { traceparentOf } from "@master-orchestrator/contract/trace";
 import type { z } from "zod";
 import { backoffMs, type Clock } from "./clock.ts";
 import { type Answer, EXCHANGE_TIMEOUT_MS, type Exchange, exchange, verdictOn } from "./http.ts";
 import type { Dispatch } from "./receive.ts";
+import { traceHeaders } from "./trace.ts";
 
 /** The orchestrator waits 10 s for the answer to a dispatch; a claim has to be through before. */
 const CLAIM_BUDGET_MS = 7_500;
@@ -45,6 +47,7 @@ export interface Channel {
 /** Opens the calls of one attempt. `onStale` is called whenever an answer says that the attempt is over. */
 export function openChannel(dispatch: Dispatch, tools: Tools, onStale: () => void): Channel {
   const { attempt, authentication } = dispatch.message;
+  const ofDelivery = dispatch.trace ? traceparentOf(dispatch.trace) : undefined;
 
   async function call(method: Exchange["method"], path: string, rest: Partial<Exchange>): Promise<Answer> {
     const url = `${dispatch.executionUrl}/${path}`;
@@ -52,6 +55,8 @@ export function openChannel(dispatch: Dispatch, tools: Tools, onStale: () => voi
       method,
       url,
       token: authentication.token,
+      // What a step asks for belongs to the step, all else to the delivery.
+      traceparent: traceHeaders().traceparent ?? ofDelivery,
       signal: tools.leaving,
       ...rest,
     });

@@ -3,6 +3,7 @@ import { CheckpointKey, MAX_CHECKPOINT_BYTES } from "@master-orchestrator/contra
 import type { Channel } from "./channel.ts";
 import { type Outcome, outcomeOf, type WithNext, withNext } from "./next.ts";
 import { messageOf, type Storable, storable } from "./result.ts";
+import { type Tracing, traced } from "./trace.ts";
 
 /** Under these keys the sdk keeps what `run` returned: a bare result, or one with what is to follow. Never both. */
 const RESULT_KEY = "sdk:result";
@@ -22,6 +23,7 @@ export function openNotebook(
   taskId: string,
   signal: AbortSignal,
   warn: (message: string, details: Record<string, unknown>) => void,
+  tracing: Tracing,
 ): Notebook {
   let read: Promise<Map<string, unknown>> | undefined;
   const steps = new Map<string, Promise<unknown>>();
@@ -44,7 +46,7 @@ export function openNotebook(
     const kept = await notes();
     if (kept.has(key)) return kept.get(key) as T;
     signal.throwIfAborted();
-    const value = await work();
+    const value = await traced(tracing, { name: `step ${key}`, attributes: {} }, work);
     let json: Storable;
     try {
       json = storable(value);

@@ -1,4 +1,5 @@
 /** Owns what an author writes and is given: the shape of a workflow and its contexts; never runs one. */
+import type { Tracer } from "@master-orchestrator/contract/trace";
 import type { z } from "zod";
 import type { Clock } from "./clock.ts";
 import type { WithNext } from "./next.ts";
@@ -44,8 +45,16 @@ export interface BatchContext {
    * shutdown. Pass it on to whatever takes a signal.
    */
   signal: AbortSignal;
-  /** Where AI calls go, so that limits and budget hold; `token` takes the place of the provider's key. */
-  gateway: { openaiBaseUrl: string; geminiBaseUrl: string; token: string };
+  /**
+   * Where AI calls go, so that limits and budget hold; `token` takes the place of the provider's key. Send the
+   * `headers()` of the moment along, and the calls stand in the task's trace.
+   */
+  gateway: {
+    openaiBaseUrl: string;
+    geminiBaseUrl: string;
+    token: string;
+    headers(): Record<string, string>;
+  };
   /** The workflow's own time (`WorkflowOptions.clock`): waits on it pass when a test moves it. */
   clock: Clock;
   log(message: string, details?: Record<string, unknown>): void;
@@ -102,4 +111,6 @@ export interface WorkflowOptions {
   clock?: Clock;
   /** Default 5. The orchestrator is promised the next heartbeat within four times as long. */
   heartbeatSeconds?: number;
+  /** Takes the spans of tasks and steps, for a trace; without it they are not told. */
+  tracer?: Tracer | undefined;
 }

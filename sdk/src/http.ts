@@ -8,6 +8,8 @@ export interface Exchange {
   url: string;
   /** The execution token. */
   token: string;
+  /** W3C's header, where the exchange is part of a trace. */
+  traceparent?: string | undefined;
   /** JSON, already written. */
   body?: string;
   /** Ends the exchange early. */
@@ -39,6 +41,7 @@ export async function exchange(fetcher: typeof fetch, request: Exchange): Promis
     accept: "application/json",
     authorization: `Bearer ${request.token}`,
   };
+  if (request.traceparent !== undefined) headers.traceparent = request.traceparent;
   if (request.body !== undefined) headers["content-type"] = "application/json";
   try {
     const response = await fetcher(request.url, {

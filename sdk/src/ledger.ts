@@ -13,6 +13,8 @@ export interface Entry {
   readonly taskId: string;
   readonly contentType: string;
   readonly payload: unknown;
+  /** Where this attempt stands in the task's trace. */
+  readonly traceparent: string | undefined;
   /** What the schema made of the payload, once it is checked. */
   input: unknown;
   started: boolean;
@@ -36,6 +38,7 @@ export function openLedger(dispatch: DispatchMessage): Ledger {
     taskId: task.task_id,
     contentType: task.content_type,
     payload: task.payload,
+    traceparent: task.traceparent,
     input: undefined,
     started: false,
     progress: 0,

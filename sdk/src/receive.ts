@@ -2,6 +2,7 @@
 import { DispatchMessage, Problem, validate } from "@master-orchestrator/contract";
 import { parseStrictJson } from "@master-orchestrator/contract/json";
 import { verify } from "@master-orchestrator/contract/signature";
+import { parseTraceparent, type TraceContext } from "@master-orchestrator/contract/trace";
 
 /** Ten tasks of 1.5 MB, and what is around them. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -18,6 +19,8 @@ export interface Dispatch {
   message: DispatchMessage;
   /** `…/api/v1/executions/{id}`, without a slash at the end. */
   executionUrl: string;
+  /** Where the delivery stands in a trace, if it says so. */
+  trace: TraceContext | null;
 }
 
 /**
@@ -61,7 +64,8 @@ export async function receive(
       `Register this address as the webhook_url of "${type}".`,
     );
   }
-  return { message, executionUrl: executionUrlOf(message.callback_url) };
+  const trace = parseTraceparent(request.headers.get("traceparent"));
+  return { message, executionUrl: executionUrlOf(message.callback_url), trace };
 }
 
 function executionUrlOf(callbackUrl: string): string {

@@ -1,5 +1,6 @@
 /** Owns the work of a batch: payloads, preflight, each task once, a few at a time; never reports it. */
 import { type ErrorData, fieldProblems } from "@master-orchestrator/contract";
+import { parseTraceparent } from "@master-orchestrator/contract/trace";
 import type { z } from "zod";
 import type { Channel } from "./channel.ts";
 import { type Notebook, openNotebook } from "./checkpoints.ts";
@@ -14,6 +15,7 @@ import { endingOf } from "./ending.ts";
 import { addCost, complete, type Entry, fail, type Ledger } from "./ledger.ts";
 import { type Outcome, outcomeOf } from "./next.ts";
 import { errorDataOf, fit, messageOf, NotStorable } from "./result.ts";
+import { type Tracing, traced } from "./trace.ts";
 
 const DEFAULT_CONCURRENCY = 3;
 /** The contract's limit on a heartbeat's message. */
@@ -28,6 +30,7 @@ export interface Work {
   ledger: Ledger;
   channel: Channel;
   log: Log;
+  tracing: Tracing;
 }
 
 /**
@@ -50,11 +53,28 @@ export async function workOff(work: Work): Promise<void> {
   const worker = async () => {
     for (const entry of rest) {
       if (context.signal.aborted) return;
-      await runTask(work, entry);
+      await traced(work.tracing, spanOf(work, entry), () => runTask(work, entry));
     }
   };
   const atOnce = Math.min(definition.concurrency ?? DEFAULT_CONCURRENCY, ready.length);
   await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+/** A task's work lies in the task's own trace, whatever came with it. */
+function spanOf({ definition, context }: Work, entry: Entry) {
+  const attributes = {
+    "orchestrator.task_id": entry.taskId,
+    "orchestrator.execution_id": context.executionId,
+    "orchestrator.attempt": context.attempt,
+  };
+  const failure = () =>
+    entry.verdict?.status === "failed" ? (entry.verdict.error.message ?? "the task failed") : null;
+  return {
+    name: `work ${definition.type}`,
+    parent: parseTraceparent(entry.traceparent),
+    attributes,
+    failure,
+  };
 }
 
 async function checkPayload(work: Work, entry: Entry): Promise<void> {
@@ -93,7 +113,7 @@ async function runTask(work: Work, entry: Entry): Promise<void> {
   const about = { task_id: entry.taskId };
   const warn = (message: string, details: Record<string, unknown>) =>
     log("warn", message, { ...about, ...details });
-  const notebook = openNotebook(channel, entry.taskId, context.signal, warn);
+  const notebook = openNotebook(channel, entry.taskId, context.signal, warn, work.tracing);
   entry.started = true;
   try {
     const earlier = await notebook.earlierResult();

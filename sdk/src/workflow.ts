@@ -74,7 +74,12 @@ export function defineWorkflow<S extends z.ZodType, R>(
     const skewMs = skewOf(answer, house.clock.now());
     const batch: Batch = {
       ...{ definition: house.definition, message, channel, clock: house.clock, log, ending, skewMs },
-      ...{ heartbeatMs: house.heartbeatMs, stopping: stopping.signal, leaving: leaving.signal },
+      ...{
+        tracer: house.tracer,
+        heartbeatMs: house.heartbeatMs,
+        stopping: stopping.signal,
+        leaving: leaving.signal,
+      },
     };
     log("info", "started", { tasks: message.input_data.tasks.length });
     keepTrackOf(
@@ -151,6 +156,7 @@ function openHouse(definition: AnyDefinition, options: WorkflowOptions) {
     // Looked up at each call, so that instrumentation installed later is used.
     fetch: options.fetch ?? ((...request: Parameters<typeof fetch>) => fetch(...request)),
     log: options.log ?? logToStandardError,
+    tracer: options.tracer,
     heartbeatMs: (options.heartbeatSeconds ?? 5) * 1000,
     // Two workflows in one process are two claimants: the second one's claim must not pass for the first one's.
     claimant: options.claimant ?? `${definition.type}@${hostname().slice(0, 80)}:${process.pid}:${chance}`,

@@ -1,6 +1,7 @@
 /** The sub-workflows that run in this very process: dispatched by signed webhooks, like any other. */
 import { createHmac, type KeyObject } from "node:crypto";
 import { DEFAULT_PER_SLOT, type Schedule } from "@master-orchestrator/contract";
+import type { Tracer } from "@master-orchestrator/contract/trace";
 import { INTELLIGENCE_ENGINE, intelligenceEngine } from "@master-orchestrator/intelligence-engine";
 import { REVENUE_OPTIMIZER, revenueOptimizer } from "@master-orchestrator/revenue-optimizer";
 import type { Workflow, WorkflowOptions } from "@master-orchestrator/sdk";
@@ -29,6 +30,7 @@ export interface BuiltIn {
 
 interface Parts extends ContentParts {
   tokenSecret: KeyObject;
+  tracer: Tracer | null;
 }
 
 /** What it takes to serve one: the settings are those of its first registration, which operators may change. */
@@ -49,6 +51,7 @@ export async function openBuiltIns(parts: Parts): Promise<BuiltIn[]> {
     const workflow = build({
       signingSecret,
       clock,
+      tracer: parts.tracer ?? undefined,
       log: (level, message, details) => log[level](message, { workflow: type, ...details }),
     });
     opened.push({ path: `/workflows/${type.replaceAll("_", "-")}`, workflow, signingSecret });

@@ -41,6 +41,7 @@ it("an empty environment gives the documented defaults, and empty values count a
       emailFrom: "master-orchestrator@localhost",
     },
     logLevel: "info",
+    tracing: null,
   };
   assert.deepEqual(loadConfig({}), expected);
   assert.deepEqual(loadConfig({ PORT: "", DATABASE_URL: " ", TICK_INTERVAL: "", LOG_LEVEL: "" }), expected);

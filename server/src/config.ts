@@ -1,5 +1,7 @@
-/** Owns the settings: environment in, a checked Config out. Reads nothing else and tells no secret. */
+/** Owns the settings: environment in, a checked Config out. Reads nothing else but the files of config-files.ts, and tells no secret. */
 import { didYouMean, Problem } from "@master-orchestrator/contract";
+import { withFiles } from "#config-files.ts";
+import { loadTracing, type TracingConfig } from "#config-tracing.ts";
 import { LOG_LEVELS, type LogLevel } from "#log.ts";
 import { type AllowRule, parseAllow } from "#outbound/allow.ts";
 
@@ -35,6 +37,8 @@ export interface Config {
     emailFrom: string;
   };
   logLevel: LogLevel;
+  /** Null: traces are not recorded. */
+  tracing: TracingConfig | null;
 }
 
 export interface ProviderConfig {
@@ -84,7 +88,8 @@ const DEFAULT_TICK = "5m";
 type Environment = Record<string, string | undefined>;
 
 /** Throws Problem `invalid_setting` for the first wrong or mistaken setting; an empty one counts as unset. */
-export function loadConfig(env: Environment): Config {
+export function loadConfig(given: Environment): Config {
+  const env = withFiles(given);
   refuseMistakes(env);
   const host = readHost(env);
   const port = readPort(env);
@@ -106,6 +111,7 @@ export function loadConfig(env: Environment): Config {
     policyFile: get(env, "POLICY_FILE"),
     alerts: readAlerts(env, publicUrl ?? defaultPublicUrl(host, port)),
     logLevel: readLogLevel(env),
+    tracing: loadTracing(env),
   };
 }
 

@@ -7,6 +7,7 @@ import { type Clock, wallClock } from "#engine/clock.ts";
 import type { CycleContext } from "#engine/cycle.ts";
 import type { Loop } from "#engine/loop.ts";
 import { readExecutionToken } from "#engine/tokens.ts";
+import { type Figures, openFigures } from "#figures.ts";
 import { ensureAdminKey, ensurePolicy } from "#first-start.ts";
 import { createGovernor, type Governor } from "#gateway/governor.ts";
 import { type Authenticator, createAuthenticator } from "#http/auth.ts";
@@ -21,10 +22,14 @@ import { awaitDatabase, type Database, openDatabase } from "#store/database.ts";
 import { migrate } from "#store/migrate.ts";
 import { ensureOrchestrator } from "#store/orchestrator.ts";
 import { type Outbox, openOutbox } from "#store/outbox.ts";
+import { openTracing, type Tracing } from "#tracing.ts";
+import manifest from "../package.json" with { type: "json" };
 
 /** Connections of this process until it knows its share of what the policy allows to all. */
 const FIRST_CONNECTIONS = 4;
 const DATABASE_DEADLINE_MS = 30_000;
+/** How long the last traces may take when the process stops. */
+const TRACES_WITHIN_MS = 3_000;
 
 export interface HouseOptions {
   /** `dataDir` absolute. */
@@ -46,6 +51,7 @@ export interface HouseOptions {
 export interface Foundation {
   options: HouseOptions;
   clock: Clock;
+  figures: Figures;
   db: Database;
   outbox: Outbox;
   outbound: Outbound;
@@ -58,6 +64,8 @@ export interface Foundation {
   builtIns: BuiltIn[];
   governor: Governor;
   lockLine: LockLine;
+  /** Null: nothing is recorded. */
+  tracing: Tracing | null;
   /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
   late: { loop?: Loop; replicaId?: string; stopping?: boolean; live?: LiveFeed };
 }
@@ -67,11 +75,15 @@ export async function layFoundation(options: HouseOptions): Promise<Foundation> 
   const { config, log, lookup } = options;
   const clock = options.clock ?? wallClock;
   const onError = (what: string) => (error: unknown) => log.error(what, { error });
-  const db = openDatabase({
-    url: options.databaseUrl,
-    maxConnections: FIRST_CONNECTIONS,
-    onError: onError("A database connection was lost"),
-  });
+  const { version } = manifest;
+  const figures = openFigures(version);
+  const db = figures.watch(
+    openDatabase({
+      url: options.databaseUrl,
+      maxConnections: FIRST_CONNECTIONS,
+      onError: onError("A database connection was lost"),
+    }),
+  );
   try {
     await awaitDatabase(db, DATABASE_DEADLINE_MS);
     const migrations = await migrate(db);
@@ -89,7 +101,10 @@ export async function layFoundation(options: HouseOptions): Promise<Foundation> 
     const secure = config.publicUrl.startsWith("https:");
     const sessions = createSessions({ secret: tokenSecret, keys: authenticator, nowMs: clock.nowMs, secure });
     const outbound = createOutbound({ allow: config.outboundAllow, log, lookup });
-    const builtIns = await openBuiltIns({ db, config, outbound, clock, tokenSecret, log });
+    const tracing =
+      config.tracing && openTracing({ config: config.tracing, db, outbound, clock, log, version });
+    const tracer = tracing?.tracer ?? null;
+    const builtIns = await openBuiltIns({ db, config, outbound, clock, tokenSecret, log, tracer });
     const outbox = await openOutbox(db, onError("The outbox has a problem"));
     const governor = createGovernor({ db, clock, log });
     const lockLine = createLockLine({ db, clock });
@@ -98,14 +113,15 @@ export async function layFoundation(options: HouseOptions): Promise<Foundation> 
       const caller = await authenticator.authenticate(headers);
       return caller.kind === "anonymous" ? ((await sessions.read(headers, method)) ?? caller) : caller;
     };
-    return { options, clock, ...made, sessions, authenticate, lockLine, late: {} };
+    return { options, clock, figures, ...made, sessions, authenticate, lockLine, tracing, late: {} };
   } catch (error) {
     await db.close();
     throw error;
   }
 }
 
-export async function closeFoundation({ outbox, outbound, db }: Foundation): Promise<void> {
+export async function closeFoundation({ outbox, outbound, db, tracing }: Foundation): Promise<void> {
+  await tracing?.stop(TRACES_WITHIN_MS);
   await outbox.stop();
   await outbound.close();
   await db.close();

@@ -8,11 +8,13 @@ import { decisionRecord, recoveryRecord } from "#core/record.ts";
 import { startArchivist } from "#engine/archivist.ts";
 import { cyclesInBites } from "#engine/bites.ts";
 import type { Clock } from "#engine/clock.ts";
+import type { CycleOutcome } from "#engine/cycle.ts";
 import { startDispatcher } from "#engine/dispatcher.ts";
 import { type Loop, MAX_LEAD_MS, startLoop } from "#engine/loop.ts";
 import { collectGarbage, createMemoryWatch, type MemoryWatch, ownRssMb } from "#engine/memory.ts";
 import { startPresence } from "#engine/presence.ts";
 import { startRoller } from "#engine/roller.ts";
+import { cycleSpan, endedTasks } from "#engine/spans.ts";
 import { closeFoundation, type Foundation, type HouseOptions, layFoundation } from "#foundation.ts";
 import { startSweep } from "#gateway/sweep.ts";
 import { withDocs } from "#http/routes/docs.ts";
@@ -48,6 +50,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     audit: (entry) => insertAudit(foundation.db, entry),
     publicUrl: config.publicUrl,
     nowMs: options.clock?.nowMs,
+    tracer: foundation.tracing?.tracer ?? null,
   });
   try {
     await listen(server, config);
@@ -109,6 +112,7 @@ async function startEngine(
     builtIns: { baseUrl: url, targets: builtInTargets(builtIns, url) },
     onFacts: () => late.loop?.wake(),
     onError: onError("A delivery failed"),
+    tracer: foundation.tracing?.tracer ?? null,
   });
   const { decide } = foundation.options;
   const cycle = cyclesInBites({ db, outbox, replicaId, localNowMs: clock.nowMs, decide, log });
@@ -119,7 +123,11 @@ async function startEngine(
     // A clock of a test's own stands still while the database waits.
     maxLeadMs: foundation.options.clock ? 0 : MAX_LEAD_MS,
     async run(trigger) {
+      const beganMs = clock.monotonicMs();
       const outcome = await cycle(trigger);
+      const tookMs = clock.monotonicMs() - beganMs;
+      foundation.figures.cycleTook(tookMs);
+      traceCycle(foundation, outcome, tookMs);
       for (const step of outcome.recoveries) log.warn("recovery", recoveryRecord(step));
       if (outcome.adapt) log.info("adapt", decisionRecord(outcome.adapt) ?? {});
       late.live?.changed();
@@ -154,6 +162,13 @@ async function startEngine(
       await presence.stop();
     },
   };
+}
+
+/** A wake-up that found nothing to do is nothing to tell. */
+function traceCycle({ tracing }: Foundation, outcome: CycleOutcome, tookMs: number): void {
+  if (!tracing || !outcome.decisions.some(({ kind }) => kind !== "hold")) return;
+  tracing.tracer(cycleSpan(outcome, tookMs));
+  tracing.ended(endedTasks(outcome));
 }
 
 /** Whatever keeps what can be had again is registered here. */

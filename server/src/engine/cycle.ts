@@ -43,6 +43,8 @@ export interface CycleOutcome {
   recoveries: readonly RecoveryStep[];
   /** How far work gives way from now on, if it moved that. */
   adapt: Adapt | null;
+  /** All that it decided. */
+  decisions: readonly Decision[];
 }
 
 export interface CycleContext {
@@ -96,6 +98,7 @@ export async function runCycle(
       again: leftOver(snapshot, decisions, intake.bite),
       recoveries: decisions.filter((decision) => decision.kind === "recovery"),
       adapt: decisions.find((decision) => decision.kind === "adapt") ?? null,
+      decisions,
       nextDueMs: earlier(nextDueMs, nextSlotMs(snapshot.workflows, snapshot.nowMs)),
     };
   });
@@ -117,7 +120,7 @@ async function takeTurn(tx: Queryable, context: CycleContext, asked: Trigger) {
     (await takeTick(tx, { boundaryMs, ranAtMs: nowMs, cycleId, replicaId: context.replicaId }));
   return {
     ...{ locked, cycleId, nowMs, localMs, boundaryMs: ticks ? boundaryMs : null },
-    ...{ ran: false, dispatched: 0, messages: 0, again: false, recoveries: [], adapt: null },
+    ...{ ran: false, dispatched: 0, messages: 0, again: false, recoveries: [], adapt: null, decisions: [] },
   };
 }
 

@@ -1,6 +1,7 @@
 /** Posts messages from the outbox to sub-workflows and records how it went. Never decides what that means. */
 import type { KeyObject } from "node:crypto";
 import { type Callback, targetsOf } from "@master-orchestrator/contract";
+import type { Tracer } from "@master-orchestrator/contract/trace";
 import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
 import type { Database } from "#store/database.ts";
@@ -11,6 +12,7 @@ import type { Outbox, TakenMessage } from "#store/outbox.ts";
 import { type Meaning, readAnswer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
 import { composeMessage } from "./message.ts";
+import { type DeliveryTrace, deliverySpan, traceDelivery } from "./spans.ts";
 
 /** How long an answer to a webhook is awaited. */
 export const ANSWER_WITHIN_MS = 10_000;
@@ -37,6 +39,8 @@ export interface DispatcherContext {
   /** Facts were recorded: let a cycle look. */
   onFacts(): void;
   onError(error: unknown): void;
+  /** Null: nothing is traced. */
+  tracer: Tracer | null;
 }
 
 export interface Dispatcher {
@@ -155,10 +159,14 @@ async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Pro
 
 /** Posts one message and hands in its outcome, to be recorded together with the message's end. */
 async function deliver(state: DispatcherState, message: TakenMessage, delivery: Delivery): Promise<void> {
-  const { monotonicMs } = state.context.clock;
-  const beganMs = monotonicMs();
-  const meaning = await post(state.context, delivery);
-  await state.record({ message, delivery, meaning, tookMs: monotonicMs() - beganMs });
+  const { clock, tracer } = state.context;
+  const trace = traceDelivery(delivery);
+  const startMs = clock.nowMs();
+  const beganMs = clock.monotonicMs();
+  const meaning = await post(state.context, delivery, trace);
+  const tookMs = clock.monotonicMs() - beganMs;
+  tracer?.(deliverySpan(delivery, trace, { meaning, startMs, endMs: startMs + tookMs }));
+  await state.record({ message, delivery, meaning, tookMs });
   state.context.onFacts();
 }
 
@@ -192,7 +200,7 @@ async function recordAll({ db, outbox }: DispatcherContext, delivered: Delivered
   return delivered.map(() => undefined);
 }
 
-async function post(context: DispatcherContext, delivery: Delivery): Promise<Meaning> {
+async function post(context: DispatcherContext, delivery: Delivery, trace: DeliveryTrace): Promise<Meaning> {
   const { clock } = context;
   const target = targetOf(context, delivery);
   if (target === "removed") {
@@ -205,6 +213,7 @@ async function post(context: DispatcherContext, delivery: Delivery): Promise<Mea
     baseUrl: target.baseUrl,
     signingSecret: target.signingSecret,
     nowMs: clock.nowMs(),
+    trace,
   });
   const late = new AbortController();
   const cancel = clock.at(clock.nowMs() + ANSWER_WITHIN_MS, () => late.abort());

@@ -69,7 +69,7 @@ class Site {
     this.runs.push({ kind, askedAt, beganAt: nowMs - START, boundary: boundary && boundary - START });
     if (ran && this.wakeTakesMs > 0) await this.#pass(this.wakeTakesMs);
     const idle = { cycleId: "c", dispatched: 0, messages: 0, again: false, nextDueMs: null };
-    return { ...idle, recoveries: [], adapt: null, boundaryMs: boundary, nowMs, localMs, ran };
+    return { ...idle, recoveries: [], adapt: null, decisions: [], boundaryMs: boundary, nowMs, localMs, ran };
   }
 
   #pass(ms: number): Promise<void> {

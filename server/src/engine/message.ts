@@ -1,8 +1,10 @@
 /** The dispatch message of one attempt and its headers, as the contract words them. Sends nothing. */
-import { type KeyObject, randomBytes } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import type { DispatchMessage, WebhookAuth } from "@master-orchestrator/contract";
 import { sign } from "@master-orchestrator/contract/signature";
+import { traceparentOf } from "@master-orchestrator/contract/trace";
 import type { Delivery } from "#store/deliveries.ts";
+import type { DeliveryTrace } from "./spans.ts";
 import { executionToken } from "./tokens.ts";
 
 export interface MessageContext {
@@ -11,6 +13,7 @@ export interface MessageContext {
   baseUrl: string;
   signingSecret: string | null;
   nowMs: number;
+  trace: DeliveryTrace;
 }
 
 /** The body as bytes and the headers that go with them; the signature is over exactly these bytes. */
@@ -27,7 +30,10 @@ export function composeMessage(
     workflow_type: delivery.workflowType,
     priority: delivery.priority,
     input_data: {
-      tasks: delivery.tasks as DispatchMessage["input_data"]["tasks"],
+      tasks: delivery.tasks.map((task, i) => ({
+        ...task,
+        traceparent: traceparentOf(context.trace.attempts[i]!),
+      })) as DispatchMessage["input_data"]["tasks"],
       params: (delivery.settings.params ?? {}) as DispatchMessage["input_data"]["params"],
     },
     context: delivery.context as DispatchMessage["context"],
@@ -44,7 +50,7 @@ export function composeMessage(
       "content-type": "application/json",
       ...authHeaders(delivery.auth),
       ...standardHeaders(delivery.webhookId, body, context),
-      traceparent: traceparent(executionId),
+      traceparent: traceparentOf(context.trace.context),
     },
   };
 }
@@ -68,9 +74,4 @@ function standardHeaders(id: string, body: Buffer, context: MessageContext): Rec
   return context.signingSecret === null
     ? { "webhook-id": id, "webhook-timestamp": String(seconds) }
     : { ...sign(context.signingSecret, id, seconds, body) };
-}
-
-/** One trace for all deliveries of an execution: the trace's id is the execution's. */
-function traceparent(executionId: string): string {
-  return `00-${executionId.replaceAll("-", "")}-${randomBytes(8).toString("hex")}-01`;
 }

@@ -12,6 +12,7 @@ import { findPrice } from "./prices.ts";
 import { type ProviderName, type Refusal, refusal } from "./providers.ts";
 import { readCall } from "./request.ts";
 import { send } from "./send.ts";
+import { tracePermit } from "./spans.ts";
 import { createTiming } from "./timing.ts";
 import {
   DEADLINE_MS,
@@ -120,6 +121,7 @@ async function attempt(
     const settings = context.providers[target.provider];
     const { apiKey } = settings;
     if (apiKey === null) return { answer: providerOff(target.provider), unreached: true };
+    const askedMs = context.clock.nowMs();
     const admitted = context.governor.admit(
       (inForce) => {
         target = targetOf(walk, fallback, inForce) ?? target;
@@ -128,6 +130,7 @@ async function attempt(
       { holdMs, signal: call.gone },
     );
     const admission = await walk.timing.of("permit", admitted);
+    tracePermit(walk, askedMs, admission.outcome.verdict);
     const refused = refusalOf(admission, call);
     if (refused) return { answer: refused, unreached: false };
     const mayBegin = () => context.clock.monotonicMs() - admission.askedMs <= GRANT_TO_WIRE_MS;

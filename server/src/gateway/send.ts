@@ -8,6 +8,7 @@ import { forward, type ProviderAnswer } from "./forward.ts";
 import { Meter, type MeterOptions } from "./meter.ts";
 import { GEMINI_AS_OPENAI } from "./operations.ts";
 import { type ProviderSettings, type Refusal, refusal } from "./providers.ts";
+import { traceCall } from "./spans.ts";
 import { type GatewayAnswer, MOST_CALL_MS, type Target, type Walk } from "./walk.ts";
 
 export interface Sent {
@@ -38,11 +39,15 @@ export async function send(
   { mayBegin, ask }: { mayBegin(): boolean; ask: Ask },
 ): Promise<Sent> {
   const { call, context, circuit, timing, entryId } = walk;
-  const settle = (settlement: Partial<Settlement>) =>
-    timing.of("ledger", context.governor.settle({ ...UNKNOWN, ...settlement, entryId })).catch((error) => {
+  const startMs = context.clock.nowMs();
+  const settle = (settlement: Partial<Settlement>) => {
+    traceCall(walk, target, { startMs, settlement });
+    const settled = context.governor.settle({ ...UNKNOWN, ...settlement, entryId });
+    return timing.of("ledger", settled).catch((error) => {
       // The reservation stands; the sweep will find it.
       context.log.error("A call could not be settled", { error, entry_id: entryId });
     });
+  };
   if (call.gone.aborted) {
     await settle({ state: "released", outcome: "never_sent" });
     return { answer: clientGone(), unreached: false, tooLate: false };

@@ -1,5 +1,6 @@
 /** What is known of one AI call on its way through the gateway. Does nothing. */
 import type { Readable } from "node:stream";
+import type { TraceContext, Tracer } from "@master-orchestrator/contract/trace";
 import type { Fallback } from "#core/fallback.ts";
 import type { Log } from "#log.ts";
 import type { Outbound } from "#outbound/client.ts";
@@ -33,6 +34,8 @@ export interface GatewayCall {
   attribution: Attribution;
   /** Aborts when the caller is gone. */
   gone: AbortSignal;
+  /** Where it stands in a trace. No provider is told. */
+  trace: TraceContext | null;
 }
 
 export interface GatewayAnswer {
@@ -49,6 +52,8 @@ export interface GatewayContext {
   log: Log;
   providers: Record<ProviderName, ProviderSettings>;
   replicaId(): string | null;
+  /** Null: nothing is traced. */
+  tracer: Tracer | null;
 }
 
 /** What is sent in place of what came: another model, or the same. */

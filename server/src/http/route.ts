@@ -1,5 +1,6 @@
 /** What a route is: a value that is served, documented and tested alike. Registers nothing and answers nothing. */
 import type { Role } from "@master-orchestrator/contract";
+import type { TraceContext } from "@master-orchestrator/contract/trace";
 import type { z } from "zod";
 import type { Remark } from "./audit.ts";
 
@@ -36,6 +37,8 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   signal: AbortSignal;
   /** For the audit log: what the change was about, what was there before and what came of it. */
   remark(remark: Remark): void;
+  /** Where the call stands in a trace: its own span, or where its `traceparent` says; null where nobody traces it. */
+  trace: TraceContext | null;
 }
 
 export interface Answer {
@@ -65,6 +68,8 @@ interface Outline {
   maxBodyBytes?: number;
   /** The body is not parsed and may have any content type: the handler has `rawBody`. */
   raw?: boolean;
+  /** Takes part in traces: `joins` the one that its `traceparent` names, or `starts` one where there is none. */
+  traced?: "starts" | "joins";
   /** Puts a problem response into the words that this route's callers expect. */
   reword?(problem: Answer, url: string): Answer;
   /** The answers of success; those of failure are the same everywhere and added by the documentation. */

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { Problem, validate } from "@master-orchestrator/contract";
+import type { Tracer } from "@master-orchestrator/contract/trace";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { z } from "zod";
 import type { Log } from "#log.ts";
@@ -13,6 +14,7 @@ import { takeBody } from "./body.ts";
 import { problemAnswer, wrongField } from "./problem.ts";
 import { type Answer, type Caller, type HeaderLookup, isSchema, type Method, type Route } from "./route.ts";
 import { CLIENT_HEADER } from "./session.ts";
+import { traceRequest } from "./spans.ts";
 import { noSuchRoute } from "./unmatched.ts";
 
 export interface ServerOptions {
@@ -26,6 +28,8 @@ export interface ServerOptions {
   nowMs?: (() => number) | undefined;
   /** Keeps who did what; unless told, nobody does. */
   audit?(entry: AuditEntry): Promise<void>;
+  /** Null: requests are not traced. */
+  tracer?: Tracer | null;
   /** For tests: an answer that does not fit its documented schema becomes a 500. */
   checkAnswers?: boolean;
 }
@@ -152,6 +156,8 @@ async function serve(asked: Asked, request: FastifyRequest, reply: FastifyReply,
       "Send the path alone: this is no proxy.",
     );
   }
+  const { tracer = null, nowMs = Date.now } = options;
+  const trace = traceRequest(route, { request, reply }, { tracer, nowMs });
   const headers = lookup(request.raw);
   const caller = await admit(asked, headers, options);
   const given = request.params as Record<string, string>;
@@ -175,6 +181,7 @@ async function serve(asked: Asked, request: FastifyRequest, reply: FastifyReply,
     url: new URL(options.publicUrl + request.url),
     signal: goneSignal(reply),
     remark: (remark) => void Object.assign(asked.remark, remark),
+    trace,
   });
 }
 

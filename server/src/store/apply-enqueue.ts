@@ -20,9 +20,10 @@ export async function insertFollowing(
          parent_task_id uuid, chain_depth int, reason text)),
      inserted as (
        insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
-           request_hash, created_by, created_at, due_at, aged_from, parent_task_id, chain_depth)
+           request_hash, created_by, created_at, due_at, aged_from, parent_task_id, chain_depth,
+           traceparent)
        select task_id, workflow_type, content_type, priority, 'queued', payload, idempotency_key,
-              decode(request_hash, 'hex'), created_by, $2, $2, $2, parent_task_id, chain_depth
+              decode(request_hash, 'hex'), created_by, $2, $2, $2, parent_task_id, chain_depth, trace_of_task(parent_task_id)
          from n order by task_id
        on conflict (idempotency_key) where idempotency_key is not null do nothing
        returning task_id)

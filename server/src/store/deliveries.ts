@@ -13,7 +13,12 @@ export interface Delivery extends Message {
   timeoutMs: number;
   deadlineAtMs: number;
   context: Record<string, unknown>;
-  tasks: { task_id: string; content_type: string; payload: Record<string, unknown> }[];
+  tasks: {
+    task_id: string;
+    content_type: string;
+    payload: Record<string, unknown>;
+    traceparent: string | null;
+  }[];
   builtIn: boolean;
   settings: Partial<WorkflowSettings>;
   auth: WebhookAuth | null;
@@ -30,7 +35,7 @@ export async function wantedDeliveries(db: Queryable, messages: readonly Message
     `select e.execution_id, e.parent_execution_id, e.workflow_type, e.priority, e.context, a.attempt,
             a.deliveries, a.webhook_id, a.target, a.timeout_ms, a.deadline_at, w.built_in, w.settings, w.auth, w.signing_secret,
             (select jsonb_agg(jsonb_build_object('task_id', t.task_id, 'content_type', t.content_type,
-                'payload', t.payload) order by array_position(a.task_ids, t.task_id))
+                'payload', t.payload, 'traceparent', t.traceparent) order by array_position(a.task_ids, t.task_id))
                from tasks t where t.task_id = any(a.task_ids) and t.execution_id = e.execution_id) as tasks
        from unnest($1::uuid[], $2::int[], $3::int[]) as m (execution_id, attempt, delivery)
        join workflow_orchestration e on e.execution_id = m.execution_id and e.attempts = m.attempt

@@ -149,7 +149,12 @@ async function enqueuePublishing(
     payload: { review_id: reviewId },
     idempotency_key: `review:${reviewId}`,
   };
-  const [outcome] = await enqueueEach(tx, [{ task, actor }]);
+  // In the trace of the task that wrote the article: one trace from its enqueuing to its publication.
+  const { rows } = await tx.query(
+    "select trace_of_task(task_id) as traceparent from content.reviews where review_id = $1",
+    [reviewId],
+  );
+  const [outcome] = await enqueueEach(tx, [{ task, actor, traceparent: rows[0]?.traceparent ?? null }]);
   return (await accepted(tx, outcome!, "")).taskId;
 }
 

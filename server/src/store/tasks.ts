@@ -44,6 +44,8 @@ export async function enqueueEach(
 export interface EnqueueRequest {
   task: TaskToEnqueue;
   actor: string;
+  /** Where the asking stands in a trace, in W3C's form; the task's life lies below it. */
+  traceparent?: string | null;
 }
 
 /** What became of one task: it is there, now or before, or it was refused. */
@@ -118,12 +120,13 @@ interface Candidate {
   actor: string;
   key: string | null;
   hash: Buffer;
+  traceparent: string | null;
 }
 
-function candidateOf({ task, actor }: EnqueueRequest): Candidate {
+function candidateOf({ task, actor, traceparent = null }: EnqueueRequest): Candidate {
   const { idempotency_key: key, ...body } = task;
   const hash = createHash("sha256").update(canonicalJson(body)).digest();
-  return { taskId: uuidv7(), task, actor, key: key ?? null, hash };
+  return { taskId: uuidv7(), task, actor, key: key ?? null, hash, traceparent };
 }
 
 /** One statement: the tasks that are new, their first transition, and what is known of the others. */
@@ -135,14 +138,14 @@ async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Pro
               greatest(moment.now, n.not_before) as due_at
          from jsonb_to_recordset($1::jsonb) as n (task_id uuid, workflow_type text, content_type text, priority int,
                 payload jsonb, idempotency_key text, request_hash text, not_before timestamptz, replay_of uuid,
-                actor text)
+                actor text, traceparent text)
         cross join moment left join workflows w using (workflow_type)),
      inserted as (
        insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
-           request_hash, created_by, created_at, due_at, aged_from, replay_of)
+           request_hash, created_by, created_at, due_at, aged_from, replay_of, traceparent)
        select task_id, workflow_type, content_type, priority,
               case when due_at > now then 'scheduled' else 'queued' end, payload, idempotency_key,
-              decode(request_hash, 'hex'), actor, now, due_at, due_at, replay_of
+              decode(request_hash, 'hex'), actor, now, due_at, due_at, replay_of, traceparent
          from candidate where registered order by task_id
        on conflict (idempotency_key) where idempotency_key is not null do nothing
        returning task_id, status, created_by, created_at),
@@ -156,7 +159,7 @@ async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Pro
                            where t.idempotency_key = candidate.idempotency_key offset 0) known on true`,
     [
       JSON.stringify(
-        candidates.map(({ taskId, task, actor, key, hash }) => ({
+        candidates.map(({ taskId, task, actor, key, hash, traceparent }) => ({
           task_id: taskId,
           workflow_type: task.workflow_type,
           content_type: task.content_type,
@@ -167,6 +170,7 @@ async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Pro
           not_before: task.not_before,
           replay_of: task.replayOf,
           actor,
+          traceparent,
         })),
       ),
     ],

@@ -230,7 +230,7 @@ test("a model may tell what was computed, and no number beside it; without one t
   const openaiBaseUrl = await provider(t, good, bad, 402);
   const narrator = narratorOf({
     ...{ providers: { gemini: false, openai: true }, log: () => {} },
-    gateway: { openaiBaseUrl, geminiBaseUrl: "", token: "moe_x" },
+    gateway: { openaiBaseUrl, geminiBaseUrl: "", token: "moe_x", headers: () => ({}) },
   })!;
   const { signal } = new AbortController();
   const told = await narrator.tell(document, signal);
@@ -245,7 +245,11 @@ test("a model may tell what was computed, and no number beside it; without one t
   assert.equal(unasked.headline, document.headline);
   assert.match(unasked.limits.at(-1)!, /could not be asked/);
   assert.equal(
-    narratorOf({ providers: OFF, gateway: { openaiBaseUrl, geminiBaseUrl: "", token: "" }, log: () => {} }),
+    narratorOf({
+      providers: OFF,
+      gateway: { openaiBaseUrl, geminiBaseUrl: "", token: "", headers: () => ({}) },
+      log: () => {},
+    }),
     null,
   );
 });

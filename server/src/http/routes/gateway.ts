@@ -36,6 +36,7 @@ export function gatewayRoutes(context: GatewayRoutesContext): Route[] {
         tag: "Gateway",
         access: "public",
         raw: true,
+        traced: "joins",
         maxBodyBytes: MAX_CALL_BYTES,
         answers: {
           200: { description: "The provider's answer, streams too", contentType: "application/json" },
@@ -51,7 +52,7 @@ async function pass(
   { gateway, identify }: GatewayRoutesContext,
   provider: ProviderName,
   method: "GET" | "POST",
-  { headers, url, rawBody, signal, caller }: Call,
+  { headers, url, rawBody, signal, caller, trace }: Call,
 ): Promise<Answer> {
   const path = pathBehind(DOORS[provider], url);
   const form = formOf(provider, url.pathname);
@@ -90,6 +91,7 @@ async function pass(
     body: rawBody,
     attribution,
     gone: signal,
+    trace,
   });
   if ("code" in answer) return refused(form, answer);
   const type = answer.headers["content-type"] ?? "application/octet-stream";

@@ -5,7 +5,6 @@ import {
   type HistoryStep,
   type HistoryQuery as Query,
 } from "@master-orchestrator/contract";
-import { collectDefaultMetrics, Registry } from "prom-client";
 import type { z } from "zod";
 import { GRACE_MS } from "#core/governor.ts";
 import { addCounts, LATENCY_BOUNDS, percentile } from "#core/latency.ts";
@@ -26,9 +25,15 @@ const MAX_ROWS = 20_000;
 const STEP_MS: Record<HistoryStep, number> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 const DEFAULT_STEPS = 60;
 
-export function metricRoutes({ db }: { db: Database }): Route[] {
-  const own = new Registry();
-  collectDefaultMetrics({ register: own, prefix: "orchestrator_" });
+export interface MetricRoutesContext {
+  db: Database;
+  /** Those of this process, in Prometheus' text form. */
+  ownFigures(): Promise<string>;
+  /** What became of this replica's spans; undefined where nothing is traced. */
+  traces?: (() => { exported: number; dropped: number; waiting: number }) | undefined;
+}
+
+export function metricRoutes({ db, ownFigures, traces }: MetricRoutesContext): Route[] {
   return [
     defineRoute({
       method: "GET",
@@ -40,11 +45,11 @@ export function metricRoutes({ db }: { db: Database }): Route[] {
       access: "public",
       answers: { 200: { description: "Prometheus' text form", contentType: "text/plain" } },
       async handle() {
-        const [gauges, totals, process] = await Promise.all([gaugesNow(db), totalsEver(db), own.metrics()]);
+        const [gauges, totals, process] = await Promise.all([gaugesNow(db), totalsEver(db), ownFigures()]);
         return {
           status: 200,
           headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-          body: gauges + totals + process,
+          body: gauges + totals + process + (traces ? spans(traces()) : ""),
         };
       },
     }),
@@ -61,6 +66,30 @@ export function metricRoutes({ db }: { db: Database }): Route[] {
       handle: async ({ query }) => ({ status: 200, body: await history(db, query) }),
     }),
   ];
+}
+
+function spans({
+  exported,
+  dropped,
+  waiting,
+}: {
+  exported: number;
+  dropped: number;
+  waiting: number;
+}): string {
+  const outcomes = { exported, dropped };
+  const samples = Object.entries(outcomes).map(([outcome, value]) => ({ labels: { outcome }, value }));
+  return (
+    metric(
+      "orchestrator_trace_spans_total",
+      "counter",
+      "Spans of this replica that were exported or lost",
+      samples,
+    ) +
+    metric("orchestrator_trace_spans_waiting", "gauge", "Spans that wait to be exported", [
+      { value: waiting },
+    ])
+  );
 }
 
 async function gaugesNow(db: Database): Promise<string> {

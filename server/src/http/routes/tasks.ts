@@ -12,6 +12,7 @@ import {
   Timestamp,
   Uuid,
 } from "@master-orchestrator/contract";
+import { type TraceContext, traceparentOf } from "@master-orchestrator/contract/trace";
 import { z } from "zod";
 import type { Database } from "#store/database.ts";
 import { recordTaskRequest } from "#store/facts.ts";
@@ -43,10 +44,16 @@ export function taskRoutes(context: TaskRoutesContext): Route[] {
 
 function enqueueRoutes({ db, recorder, wake }: TaskRoutesContext): Route[] {
   // A batch is enqueued as a whole or not at all; single tasks of many callers share one commit.
-  const enqueueAll = async (tasks: NewTask[], actor: string, pathOf: (position: number) => string) => {
+  const enqueueAll = async (
+    tasks: NewTask[],
+    { actor, trace }: { actor: string; trace: TraceContext | null },
+    pathOf: (position: number) => string,
+  ) => {
     const [task] = tasks;
+    // Each task of a batch begins a trace of its own: nobody can read one of ten thousand lives.
     if (!task || tasks.length > 1) return enqueue(db, tasks, actor, pathOf);
-    return [await accepted(db, await recorder.enqueue({ task, actor }), pathOf(0))];
+    const traceparent = trace && traceparentOf(trace);
+    return [await accepted(db, await recorder.enqueue({ task, actor, traceparent }), pathOf(0))];
   };
   return [
     defineRoute({
@@ -56,14 +63,15 @@ function enqueueRoutes({ db, recorder, wake }: TaskRoutesContext): Route[] {
       tag: "Tasks",
       access: "worker",
       maxBodyBytes: MAX_ENQUEUE_BYTES,
+      traced: "starts",
       body: EnqueueBody,
       answers: { 202: EnqueueAnswer },
-      async handle({ body, caller }) {
+      async handle({ body, caller, trace }) {
         const many = "tasks" in body;
         const tasks = many ? body.tasks : [body];
         const pathOf = (position: number) => (many ? `/tasks/${position}` : "");
         refuseLargePayloads(tasks, pathOf);
-        const enqueued = await enqueueAll(tasks, actorOf(caller), pathOf);
+        const enqueued = await enqueueAll(tasks, { actor: actorOf(caller), trace }, pathOf);
         wake();
         return {
           status: 202,

@@ -1,4 +1,5 @@
 /** Hands a webhook's raw bytes to a built-in workflow of this process, as any HTTP server would. */
+import { traceparentOf } from "@master-orchestrator/contract/trace";
 import type { Workflow } from "@master-orchestrator/sdk";
 import { defineRoute, type Route } from "../route.ts";
 
@@ -14,14 +15,16 @@ export function builtInRoute(path: string, workflow: Workflow): Route {
     tag: "Sub-workflows",
     access: "public",
     raw: true,
+    traced: "joins",
     maxBodyBytes: MAX_DISPATCH_BYTES,
     answers: { 202: { description: "Accepted", contentType: "application/json" } },
-    async handle({ rawBody, headers, url }) {
+    async handle({ rawBody, headers, url, trace }) {
       const forwarded = new Headers();
       for (const name of HEADERS) {
         const value = headers.get(name);
         if (value !== null) forwarded.set(name, value);
       }
+      if (trace) forwarded.set("traceparent", traceparentOf(trace));
       const body = Buffer.from(rawBody);
       const response = await workflow.handle(new Request(url, { method: "POST", headers: forwarded, body }));
       return {

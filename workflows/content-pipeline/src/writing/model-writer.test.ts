@@ -79,6 +79,7 @@ async function stub(
     openaiBaseUrl: `${base}/ai/openai/v1`,
     geminiBaseUrl: `${base}/ai/gemini`,
     token: "moe_secret",
+    headers: () => ({}),
   };
   return {
     seen,

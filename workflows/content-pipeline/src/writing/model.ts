@@ -14,6 +14,8 @@ export interface Gateway {
   geminiBaseUrl: string;
   /** The execution's token, in the place of the provider's key. */
   token: string;
+  /** What goes along with a call of this moment. */
+  headers(): Record<string, string>;
 }
 
 export interface Model {
@@ -128,10 +130,15 @@ function languageModel({ provider, model, gateway }: AskedModel): LanguageModel 
     return createGoogle({
       baseURL: `${gateway.geminiBaseUrl.replace(/\/+$/, "")}/v1beta`,
       apiKey: gateway.token,
+      headers: gateway.headers(),
     })(model);
   }
   // Chat completions: what every compatible server speaks, a local model included.
-  return createOpenAI({ baseURL: gateway.openaiBaseUrl, apiKey: gateway.token }).chat(model);
+  return createOpenAI({
+    baseURL: gateway.openaiBaseUrl,
+    apiKey: gateway.token,
+    headers: gateway.headers(),
+  }).chat(model);
 }
 
 /** A failure as a person reads it: who failed, with which status, and what the other side said. */

@@ -30,7 +30,7 @@ export interface Narrator {
 export interface NarratorParts {
   providers: Readonly<Record<Provider, boolean>>;
   models?: Partial<Record<Provider, string>> | undefined;
-  gateway: { openaiBaseUrl: string; geminiBaseUrl: string; token: string };
+  gateway: { openaiBaseUrl: string; geminiBaseUrl: string; token: string; headers(): Record<string, string> };
   log(message: string, details?: Record<string, unknown>): void;
 }
 
@@ -78,11 +78,12 @@ export function narratorOf({ providers, models, gateway, log }: NarratorParts): 
 }
 
 function languageModel(provider: Provider, name: string, gateway: NarratorParts["gateway"]): LanguageModel {
+  const access = { apiKey: gateway.token, headers: gateway.headers() };
   if (provider === "gemini") {
     const baseURL = `${gateway.geminiBaseUrl.replace(/\/+$/, "")}/v1beta`;
-    return createGoogle({ baseURL, apiKey: gateway.token })(name);
+    return createGoogle({ baseURL, ...access })(name);
   }
-  return createOpenAI({ baseURL: gateway.openaiBaseUrl, apiKey: gateway.token }).chat(name);
+  return createOpenAI({ baseURL: gateway.openaiBaseUrl, ...access }).chat(name);
 }
 
 /** What the model may speak of: the deterministic sentences, every number in them as it is shown elsewhere. */

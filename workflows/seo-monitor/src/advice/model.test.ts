@@ -45,7 +45,7 @@ async function suggested(t: TestContext, answer: { content?: string; status?: nu
   const logged: string[] = [];
   const suggestions = await suggestTexts(anArticle(), "Long text. ".repeat(2_000), {
     ...{ provider: "openai", model: "gpt-6-luna" },
-    gateway: { openaiBaseUrl: url, geminiBaseUrl: "http://127.0.0.1:9", token: "moe_1" },
+    gateway: { openaiBaseUrl: url, geminiBaseUrl: "http://127.0.0.1:9", token: "moe_1", headers: () => ({}) },
     signal: AbortSignal.timeout(10_000),
     log: (message) => logged.push(message),
   });

@@ -18,7 +18,7 @@ export const DEFAULT_MODELS: Readonly<Record<Provider, string>> = {
 export interface ModelParts {
   provider: Provider;
   model: string;
-  gateway: { openaiBaseUrl: string; geminiBaseUrl: string; token: string };
+  gateway: { openaiBaseUrl: string; geminiBaseUrl: string; token: string; headers(): Record<string, string> };
   signal: AbortSignal;
   log(message: string, details?: Record<string, unknown>): void;
 }
@@ -74,11 +74,12 @@ export async function suggestTexts(
 }
 
 function languageModel(provider: Provider, model: string, gateway: ModelParts["gateway"]): LanguageModel {
+  const access = { apiKey: gateway.token, headers: gateway.headers() };
   if (provider === "gemini") {
     const baseURL = `${gateway.geminiBaseUrl.replace(/\/+$/, "")}/v1beta`;
-    return createGoogle({ baseURL, apiKey: gateway.token })(model);
+    return createGoogle({ baseURL, ...access })(model);
   }
-  return createOpenAI({ baseURL: gateway.openaiBaseUrl, apiKey: gateway.token }).chat(model);
+  return createOpenAI({ baseURL: gateway.openaiBaseUrl, ...access }).chat(model);
 }
 
 function promptFor(article: OwnArticle, text: string): string {
