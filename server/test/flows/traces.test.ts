@@ -55,12 +55,10 @@ test("one trace shows an article from its enqueuing, over a person's approval, t
   );
   const completed = (taskId: string) =>
     house.until(`${taskId} completed`, async () => (await house.task(taskId)).status === "completed");
-  await house.quiet();
   await completed(id);
   const { reviews } = (await house.api("GET", "/content/reviews?status=pending")).body;
   const decided = await house.api("POST", `/content/reviews/${reviews[0].review_id}/approve`, {});
   assert.equal(decided.status, 200, decided.text);
-  await house.quiet();
   await completed(decided.body.publish_task_id);
   await house.quiet();
   await house.stop();
