@@ -16,6 +16,7 @@ export const ARCHIVE_TYPES = [
   "cycles",
   "ticks",
   "holds",
+  "ledger",
 ] as const;
 export const ArchiveType = z.enum(ARCHIVE_TYPES);
 export type ArchiveType = z.infer<typeof ArchiveType>;
@@ -87,7 +88,7 @@ export const ArchiveRowQuery = PageQuery.extend({
   ...days,
   type: ArchiveType.default("tasks"),
   id: z.string().min(1).max(100).optional().meta({
-    description: "Of the task or the execution that the row is, or belongs to",
+    description: "Of the task, execution or ledger entry that the row is, or belongs to",
   }),
   status: z.string().min(1).max(50).optional(),
   from: Timestamp.optional(),

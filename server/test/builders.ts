@@ -1,5 +1,6 @@
 /** Owns values for tests of the core: each complete and plausible, with only what matters to the test spelled out. */
 import { type Callback, Policy } from "@master-orchestrator/contract";
+import { v7 as uuidv7 } from "uuid";
 import { NO_ADAPTATION } from "#core/adapt.ts";
 import { NEUTRAL_HEALTH } from "#core/health.ts";
 import type {
@@ -25,6 +26,7 @@ import {
   type RunUse,
 } from "#core/supplies.ts";
 import { newMemory, targetSubject } from "#core/targets.ts";
+import type { Ask } from "#store/permits.ts";
 
 /** The moment at which every snapshot is taken, unless it says otherwise. */
 export const NOW = Date.UTC(2026, 0, 5, 12);
@@ -354,3 +356,28 @@ export function deepFrozen<T>(value: T): T {
   }
   return value;
 }
+
+/** A call that asks for its permit and its money. */
+export const anAsk = (over: Partial<Ask> = {}): Ask => ({
+  entryId: uuidv7(),
+  source: "permit",
+  provider: "gemini",
+  models: [],
+  askedModel: null,
+  fallback: null,
+  operation: "permits",
+  permits: 1,
+  reservedMicros: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  priceVersion: null,
+  executionId: null,
+  attempt: null,
+  workflowType: null,
+  run: null,
+  actor: "the test",
+  replicaId: null,
+  wait: false,
+  deadlineMs: 600_000,
+  ...over,
+});

@@ -2,6 +2,7 @@
 import { Problem } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import { archivedBeforeMs, DAY_MS, dayStartMs } from "#core/utc-day.ts";
+import { keepLedgerSums } from "#store/archive-ledger.ts";
 import { type Due, nextDueDay, nextMembers } from "#store/archive-members.ts";
 import { columnsOf, deleteRows, exportRows } from "#store/archive-rows.ts";
 import {
@@ -183,6 +184,7 @@ async function archivePart(turn: Turn, members: Members): Promise<ArchiveRow> {
     archive = await longTransaction(db, async (tx) => {
       await keepTurn(tx, fence);
       const completed = await completeArchive(tx, part.archiveId, files);
+      await keepLedgerSums(tx, part.archiveId, members);
       await deleteRows(tx, members, files);
       await turn.step("deleted");
       return completed;

@@ -93,7 +93,9 @@ export function createGovernor(context: GovernorContext): Governor {
       const { version } = first;
       const asks = questions.filter((question) => question.version === version).map(({ ask }) => ask);
       const context = { policyVersion: version, believable: watch.believable(), graceMs: GRACE_MS };
-      const { answer, sentMs } = await watch.during(() => takeTurn(db.steady, { settlements, asks }, context));
+      const { answer, sentMs } = await watch.during(() =>
+        takeTurn(db.steady, { settlements, asks }, context),
+      );
       if (answer.policyVersion !== version) known = null;
       // Those of another version, or all if nothing could be judged, have to be priced or timed again.
       const verdicts = new Map(asks.map(({ entryId }, i) => [entryId, answer.verdicts?.[i] ?? null]));

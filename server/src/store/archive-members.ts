@@ -1,5 +1,6 @@
 /** Finds what is to be archived next: whole trees of executions, tasks, and the logs of a day. Changes nothing. */
 import { DAY_MS, dayOf, dayStartMs } from "#core/utc-day.ts";
+import { firstLedgerDay, ledgerKeys } from "./archive-ledger.ts";
 import type { Members, Owner } from "./archive-tables.ts";
 import type { Queryable } from "./database.ts";
 
@@ -30,7 +31,10 @@ const LOOSE = `${GOES} and not exists (select from execution_tasks et where et.t
  */
 export async function nextDueDay(db: Queryable, due: Due, fromMs: number): Promise<string | null> {
   for (let sinceMs = fromMs; ; ) {
-    const logged = await firstLogged(db, sinceMs, due.beforeMs);
+    const logged = earliest(
+      await firstLogged(db, sinceMs, due.beforeMs),
+      await firstLedgerDay(db, sinceMs, due.beforeMs),
+    );
     // Tasks of earlier days are few: those of trees that ended later, and dead letters.
     const untilMs = logged === null ? due.beforeMs : dayStartMs(dayOf(logged));
     const at = (await firstLoose(db, sinceMs, untilMs, due)) ?? logged;
@@ -38,6 +42,10 @@ export async function nextDueDay(db: Queryable, due: Due, fromMs: number): Promi
     if (!due.except.includes(dayOf(at))) return dayOf(at);
     sinceMs = dayStartMs(dayOf(at)) + DAY_MS;
   }
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
 /** When the first tree ended, or the first row of a log was written. */
@@ -85,6 +93,7 @@ export async function nextMembers(db: Queryable, day: string, due: Due): Promise
       "at",
       range,
     ),
+    ledger_entry: await ledgerKeys(db, range, MAX_LOG_ROWS),
   };
   if (Object.values(keys).every((list) => list.length === 0)) return null;
   const sinceMs = Math.min(startMs, (await oldestOf(db, executions, tasks)) ?? startMs);

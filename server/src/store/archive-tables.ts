@@ -2,7 +2,7 @@
 import type { ArchiveType } from "@master-orchestrator/contract";
 
 /** Whose rows move together. */
-export type Owner = "execution" | "task" | "cycle" | "tick" | "hold" | "house_transition";
+export type Owner = "execution" | "task" | "cycle" | "tick" | "hold" | "house_transition" | "ledger_entry";
 
 export interface ArchivedTable {
   /** Of its file; tells two kinds of rows of one table apart. */
@@ -166,6 +166,18 @@ export const ARCHIVED_TABLES: readonly ArchivedTable[] = [
     idColumn: "cycle_id",
     statusColumn: "reason",
     timeColumn: "from_at",
+  },
+  {
+    type: "ledger",
+    name: "ledger",
+    table: "ledger",
+    owner: "ledger_entry",
+    key: "entry_id",
+    keyType: "uuid",
+    orderBy: "entry_id",
+    idColumn: "entry_id",
+    statusColumn: "state",
+    timeColumn: "granted_at",
   },
 ];
 

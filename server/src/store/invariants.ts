@@ -216,9 +216,13 @@ const STATEMENTS: readonly [string, string | Finder][] = [
   [
     "The sums of a day equal the entries of the ledger",
     `select coalesce(e.day, t.day) as day, coalesce(e.scope, t.scope) as scope, e.settled, t.settled_micros, e.held, t.held_micros
-       from (select day, scope, sum(coalesce(cost_micros, 0))::bigint as settled,
-                    sum(case when state = 'held' then reserved_micros else 0 end)::bigint as held
-               from ledger, unnest(scopes) scope group by day, scope) e
+       from (select day, scope, sum(settled)::bigint as settled, sum(held)::bigint as held
+               from (select day, scopes, coalesce(cost_micros, 0) as settled,
+                            case when state = 'held' then reserved_micros else 0 end as held from ledger
+                      union all
+                     select a.day, a.scopes, a.settled, 0 from ledger_archived a join archives using (archive_id)
+                      where state = 'archived') entry,
+                    unnest(scopes) scope group by day, scope) e
        full join ledger_totals t on t.day = e.day and t.scope = e.scope
       where coalesce(e.settled, 0) <> coalesce(t.settled_micros, 0) or coalesce(e.held, 0) <> coalesce(t.held_micros, 0)`,
   ],

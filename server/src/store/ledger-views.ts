@@ -105,7 +105,7 @@ export async function findEntry(db: Queryable, entryId: string): Promise<Row | n
 
 const GROUP_COLUMNS: Record<(typeof LEDGER_GROUPS)[number], string> = {
   provider: "provider",
-  model: "models[1]",
+  model: "model",
   workflow: "workflow_type",
   content_type: "content_type",
   source: "source",
@@ -113,11 +113,30 @@ const GROUP_COLUMNS: Record<(typeof LEDGER_GROUPS)[number], string> = {
   execution: "execution_id::text",
 };
 
+/** What there is to sum: entries, and what archived ones come to (of whose executions only their files know). */
+const PARTS = `
+  select day, scopes, provider, models[1] as model, workflow_type, content_type, source, actor, execution_id, 1 as calls,
+         reserved_micros as reserved, coalesce(cost_micros, 0) as settled,
+         case when state = 'held' then reserved_micros else 0 end as held,
+         case when state = 'released' then reserved_micros else 0 end as released,
+         case when outcome = 'assumed' then cost_micros else 0 end as assumed,
+         coalesce(input_tokens, 0) as input_tokens, coalesce(output_tokens, 0) as output_tokens
+    from ledger join asked using (day)
+  union all
+  select a.day, scopes, provider, model, workflow_type, content_type, source, actor, null::uuid, calls,
+         reserved, settled, 0, released, assumed, input_tokens, output_tokens
+    from ledger_archived a join asked using (day) join archives using (archive_id) where archives.state = 'archived'`;
+const SUMS = `${["reserved", "settled", "held", "released", "assumed", "input_tokens", "output_tokens"]
+  .map((name) => `coalesce(sum(${name}), 0)::bigint as ${name}`)
+  .join(", ")}, coalesce(sum(calls), 0)::int as calls`;
+
 export interface Reconciliation {
   day: string;
   capMicros: number;
   /** Whether the running sums equal those over the entries. */
   agrees: boolean;
+  /** Of all groups, also of those that are left out. */
+  total: Row;
   groups: Row[];
 }
 
@@ -129,20 +148,11 @@ export async function reconcile(
 ): Promise<Reconciliation> {
   const { rows } = await db.query(
     `with asked as (select coalesce($1::date, (orchestrator_now() at time zone 'UTC')::date) as day),
-     entry as (select l.* from ledger l join asked using (day)),
-     part as (
-       select * from (select ${GROUP_COLUMNS[by]} as name, count(*)::int as calls,
-              sum(reserved_micros)::bigint as reserved, coalesce(sum(cost_micros), 0)::bigint as settled,
-              coalesce(sum(reserved_micros) filter (where state = 'held'), 0)::bigint as held,
-              coalesce(sum(reserved_micros) filter (where state = 'released'), 0)::bigint as released,
-              coalesce(sum(cost_micros) filter (where outcome = 'assumed'), 0)::bigint as assumed,
-              coalesce(sum(input_tokens), 0)::bigint as input_tokens,
-              coalesce(sum(output_tokens), 0)::bigint as output_tokens
-         from entry group by 1) grouped order by settled + held desc, name limit 500),
-     summed as (
-       select scope, sum(coalesce(cost_micros, 0))::bigint as settled,
-              sum(case when state = 'held' then reserved_micros else 0 end)::bigint as held
-         from entry, unnest(scopes) scope group by scope)
+     entry as materialized (${PARTS}),
+     part as (select * from (select ${GROUP_COLUMNS[by]} as name, ${SUMS} from entry group by 1) grouped
+               order by settled + held desc, name limit 500),
+     summed as (select scope, sum(settled)::bigint as settled, sum(held)::bigint as held
+                  from entry, unnest(scopes) scope group by scope)
      select to_char(asked.day, 'YYYY-MM-DD') as day,
             (select round((policy->'budget'->>'daily_usd')::numeric * 1000000)::bigint
                from policy_versions order by version desc limit 1) as cap,
@@ -150,10 +160,11 @@ export async function reconcile(
               select from summed full join (select t.* from ledger_totals t where t.day = asked.day) t using (scope)
                where coalesce(summed.settled, 0) <> coalesce(t.settled_micros, 0)
                   or coalesce(summed.held, 0) <> coalesce(t.held_micros, 0)) as agrees,
+            (select to_jsonb(total) from (select ${SUMS} from entry) total) as total,
             (select coalesce(jsonb_agg(part), '[]') from part) as groups
        from asked`,
     [day],
   );
   const row = rows[0] as Row;
-  return { day: row.day, capMicros: row.cap, agrees: row.agrees, groups: row.groups };
+  return { day: row.day, capMicros: row.cap, agrees: row.agrees, total: row.total, groups: row.groups };
 }

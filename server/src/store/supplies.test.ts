@@ -1,10 +1,9 @@
 /** What there is of what runs out, as the plan reads it: permits under limits that change, the day's money, runs at work, needs. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { v7 as uuidv7 } from "uuid";
 import { GRACE_MS } from "#core/governor.ts";
 import { estimatesOf } from "#core/supplies.ts";
-import { aNeed, aPolicy, aWorkflow, NOW, SECOND } from "#test/builders.ts";
+import { aNeed, anAsk, aPolicy, aWorkflow, NOW, SECOND } from "#test/builders.ts";
 import { freshDatabase, type TestDatabase } from "#test/database.ts";
 import { type Ask, takeTurn } from "./permits.ts";
 import { insertPolicyVersion } from "./policies.ts";
@@ -17,30 +16,6 @@ before(async () => {
   await database.setNow(NOW);
 });
 after(() => database.close());
-
-const anAsk = (over: Partial<Ask> = {}): Ask => ({
-  entryId: uuidv7(),
-  source: "permit",
-  provider: "gemini",
-  models: [],
-  askedModel: null,
-  fallback: null,
-  operation: "permits",
-  permits: 1,
-  reservedMicros: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  priceVersion: null,
-  executionId: null,
-  attempt: null,
-  workflowType: null,
-  run: null,
-  actor: "the test",
-  replicaId: null,
-  wait: false,
-  deadlineMs: 600_000,
-  ...over,
-});
 
 async function under(perMinute: number, asks: readonly Ask[] = []) {
   version += 1;

@@ -78,19 +78,18 @@ function summaryRoute({ db }: BudgetRoutesContext): Route {
     query: SummaryQuery,
     answers: { 200: LedgerSummary },
     async handle({ query }) {
-      const { day, capMicros, agrees, groups } = await reconcile(db, query.day ?? null, query.by);
-      const total = (name: string) => usd(groups.reduce((sum, group) => sum + group[name], 0));
+      const { day, capMicros, agrees, total, groups } = await reconcile(db, query.day ?? null, query.by);
       return {
         status: 200,
         body: {
           day,
           by: query.by,
           daily_usd: usd(capMicros),
-          reserved_usd: total("reserved"),
-          settled_usd: total("settled"),
-          held_usd: total("held"),
-          released_usd: total("released"),
-          assumed_usd: total("assumed"),
+          reserved_usd: usd(total.reserved),
+          settled_usd: usd(total.settled),
+          held_usd: usd(total.held),
+          released_usd: usd(total.released),
+          assumed_usd: usd(total.assumed),
           agrees,
           groups: groups.map(ledgerGroup),
         },
