@@ -10,36 +10,55 @@ import {
   IconRoute,
   IconStack2,
   IconTimeline,
+  IconUserCheck,
 } from "@tabler/icons-react";
-import type { ComponentType } from "react";
-import { ContentPage } from "../features/content/ContentPage.tsx";
-import { DeadLettersPage } from "../features/dead-letters/DeadLettersPage.tsx";
-import { DecisionsPage } from "../features/decisions/DecisionsPage.tsx";
-import { ExecutionsPage } from "../features/executions/ExecutionsPage.tsx";
+import { type ComponentType, lazy } from "react";
 import { Overview } from "../features/overview/Overview.tsx";
-import { PolicyPage } from "../features/policy/PolicyPage.tsx";
-import { QueuePage } from "../features/queue/QueuePage.tsx";
-import { ReadersPage } from "../features/readers/ReadersPage.tsx";
-import { ResourcesPage } from "../features/resources/ResourcesPage.tsx";
-import { WorkflowsPage } from "../features/workflows/WorkflowsPage.tsx";
 
 export interface Section {
   /** Behind /dashboard; the page shows all paths below it. */
   path: string;
   name: string;
+  /** Behind `g`: leads there by keyboard. */
+  key?: string;
   icon: ComponentType<{ size?: number }>;
   page: ComponentType;
 }
 
+/** Fetched when somebody goes there, or a moment after the first page is shown. */
+const later = (load: () => Promise<ComponentType>) => lazy(async () => ({ default: await load() }));
+
+const QueuePage = later(async () => (await import("../features/queue/QueuePage.tsx")).QueuePage);
+const ExecutionsPage = later(
+  async () => (await import("../features/executions/ExecutionsPage.tsx")).ExecutionsPage,
+);
+const DeadLettersPage = later(
+  async () => (await import("../features/dead-letters/DeadLettersPage.tsx")).DeadLettersPage,
+);
+const ResourcesPage = later(
+  async () => (await import("../features/resources/ResourcesPage.tsx")).ResourcesPage,
+);
+const WorkflowsPage = later(
+  async () => (await import("../features/workflows/WorkflowsPage.tsx")).WorkflowsPage,
+);
+const ContentPage = later(async () => (await import("../features/content/ContentPage.tsx")).ContentPage);
+const ReadersPage = later(async () => (await import("../features/readers/ReadersPage.tsx")).ReadersPage);
+const PolicyPage = later(async () => (await import("../features/policy/PolicyPage.tsx")).PolicyPage);
+const DecisionsPage = later(
+  async () => (await import("../features/decisions/DecisionsPage.tsx")).DecisionsPage,
+);
+const AuditPage = later(async () => (await import("../features/audit/AuditPage.tsx")).AuditPage);
+
 export const SECTIONS: readonly Section[] = [
-  { path: "/", name: "Overview", icon: IconHome, page: Overview },
-  { path: "/queue", name: "Queue", icon: IconStack2, page: QueuePage },
-  { path: "/executions", name: "Executions", icon: IconTimeline, page: ExecutionsPage },
-  { path: "/dead-letters", name: "Dead letters", icon: IconMailOff, page: DeadLettersPage },
-  { path: "/resources", name: "Resources", icon: IconGauge, page: ResourcesPage },
-  { path: "/workflows", name: "Workflows", icon: IconRoute, page: WorkflowsPage },
-  { path: "/content", name: "Content", icon: IconArticle, page: ContentPage },
-  { path: "/readers", name: "Readers", icon: IconChartLine, page: ReadersPage },
-  { path: "/policy", name: "Policy", icon: IconAdjustments, page: PolicyPage },
-  { path: "/decisions", name: "Decisions", icon: IconListDetails, page: DecisionsPage },
+  { path: "/", name: "Overview", key: "o", icon: IconHome, page: Overview },
+  { path: "/queue", name: "Queue", key: "q", icon: IconStack2, page: QueuePage },
+  { path: "/executions", name: "Executions", key: "e", icon: IconTimeline, page: ExecutionsPage },
+  { path: "/dead-letters", name: "Dead letters", key: "l", icon: IconMailOff, page: DeadLettersPage },
+  { path: "/resources", name: "Resources", key: "r", icon: IconGauge, page: ResourcesPage },
+  { path: "/workflows", name: "Workflows", key: "w", icon: IconRoute, page: WorkflowsPage },
+  { path: "/content", name: "Content", key: "c", icon: IconArticle, page: ContentPage },
+  { path: "/readers", name: "Readers", key: "i", icon: IconChartLine, page: ReadersPage },
+  { path: "/policy", name: "Policy", key: "p", icon: IconAdjustments, page: PolicyPage },
+  { path: "/decisions", name: "Decisions", key: "d", icon: IconListDetails, page: DecisionsPage },
+  { path: "/audit", name: "Audit", key: "u", icon: IconUserCheck, page: AuditPage },
 ];

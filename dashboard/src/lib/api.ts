@@ -22,7 +22,12 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type Query = Readonly<Record<string, string | number | null | undefined>>;
 
 /** Rejects with an `ApiProblem`, or with a plain error when nobody answered. `path` begins behind `/api/v1`. */
-export async function call<Answer>(method: Method, path: string, body?: unknown): Promise<Answer> {
+export async function call<Answer>(
+  method: Method,
+  path: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   const response = await fetch(`/api/v1${path}`, {
     method,
     headers: {
@@ -30,6 +35,7 @@ export async function call<Answer>(method: Method, path: string, body?: unknown)
       // Says that it is the dashboard itself which asks: a session alone may change nothing.
       "x-orchestrator-client": "dashboard",
       ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
     },
     body: body === undefined ? null : JSON.stringify(body),
     signal: AbortSignal.timeout(GIVEN_UP_AFTER_MS),

@@ -22,6 +22,11 @@ export function exact(time: string): string {
   return `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
+/** `2026-12-01` → `2026-11-30`. */
+export function dayBefore(day: string): string {
+  return new Date(Date.parse(day) - 86_400_000).toISOString().slice(0, 10);
+}
+
 export function usd(amount: number): string {
   const digits = amount !== 0 && Math.abs(amount) < 0.01 ? 6 : 2;
   return amount.toLocaleString("en-US", {
@@ -33,6 +38,11 @@ export function usd(amount: number): string {
 
 export function count(value: number): string {
   return value.toLocaleString("en-US");
+}
+
+/** `1 task`, `3 tasks`. */
+export function counted(value: number, what: string): string {
+  return `${count(value)} ${what}${value === 1 ? "" : "s"}`;
 }
 
 export function percent(share: number | null): string {

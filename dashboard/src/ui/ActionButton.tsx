@@ -6,15 +6,15 @@ import { useMay } from "../lib/session.tsx";
 
 export function ActionButton(
   props: ButtonProps & {
-    role?: "operator" | "admin";
+    needs?: "operator" | "admin";
     /** What will happen, in words; without it nothing is asked. */
     ask?: string;
     onAct: () => void;
     children: ReactNode;
   },
 ) {
-  const { role = "operator", ask, onAct, children, ...button } = props;
-  const may = useMay(role);
+  const { needs = "operator", ask, onAct, children, ...button } = props;
+  const may = useMay(needs);
   if (!may) return null;
   const act = () => {
     if (ask === undefined) return onAct();

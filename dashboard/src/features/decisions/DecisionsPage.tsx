@@ -1,10 +1,9 @@
 /** Every decision of every cycle: what was seen, what was decided, what was held and why; and open recoveries. */
-import { Anchor, Code, SegmentedControl, SimpleGrid, Text } from "@mantine/core";
-import { useState } from "react";
-import { Link, Route, Routes, useParams } from "react-router";
+import { Code, SimpleGrid, Text } from "@mantine/core";
+import { Route, Routes, useParams } from "react-router";
 import { useAction, useApi, useList } from "../../lib/data.ts";
 import { duration } from "../../lib/format.ts";
-import type { Cycle, CycleSummary, Recovery } from "../../lib/wire.ts";
+import type { Cycle, Recovery } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
@@ -14,6 +13,8 @@ import { Page } from "../../ui/Page.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { Stat } from "../../ui/Stat.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
+import { Search } from "./Search.tsx";
+import { TimeTravel } from "./TimeTravel.tsx";
 
 export function DecisionsPage() {
   return (
@@ -25,64 +26,14 @@ export function DecisionsPage() {
 }
 
 function Cycles() {
-  const [trigger, setTrigger] = useState("");
-  const cycles = useList<CycleSummary>("/cycles", "cycles", { trigger });
   return (
     <Page
       title="Decisions"
       about="A cycle looks at everything, decides, and writes it down. Ticks come with the clock, wake-ups whenever something happens."
     >
       <Recoveries />
-      <Section
-        title="Cycles"
-        actions={
-          <SegmentedControl
-            size="xs"
-            aria-label="Kind"
-            value={trigger}
-            onChange={setTrigger}
-            data={[
-              { value: "", label: "all" },
-              { value: "tick", label: "ticks" },
-              { value: "wake", label: "wake-ups" },
-            ]}
-          />
-        }
-      >
-        <DataTable
-          label="Cycles"
-          rows={cycles.rows}
-          keyOf={(cycle) => cycle.cycle_id}
-          loading={cycles.isPending}
-          error={cycles.error}
-          empty="None yet."
-          more={{
-            has: cycles.hasNextPage,
-            loading: cycles.isFetchingNextPage,
-            load: () => void cycles.fetchNextPage(),
-          }}
-          columns={[
-            {
-              title: "Cycle",
-              cell: (cycle) => (
-                <Anchor component={Link} to={`/decisions/${cycle.cycle_id}`} ff="monospace" size="sm">
-                  {cycle.cycle_id.slice(-12)}
-                </Anchor>
-              ),
-            },
-            { title: "When", cell: (cycle) => <Moment at={cycle.started_at} /> },
-            { title: "Kind", cell: (cycle) => cycle.trigger },
-            {
-              title: "Drift",
-              cell: (cycle) => (cycle.drift_ms === null ? "–" : duration(cycle.drift_ms)),
-              align: "right",
-            },
-            { title: "Took", cell: (cycle) => duration(cycle.duration_ms), align: "right" },
-            { title: "Dispatched", cell: (cycle) => cycle.dispatched, align: "right" },
-            { title: "Held lanes", cell: (cycle) => cycle.held, align: "right" },
-          ]}
-        />
-      </Section>
+      <Search />
+      <TimeTravel />
     </Page>
   );
 }

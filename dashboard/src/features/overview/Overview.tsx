@@ -1,5 +1,4 @@
 /** The first page: a verdict in words, its causes, the causes ruled out, and the day in figures. */
-import { AreaChart } from "@mantine/charts";
 import {
   Accordion,
   Alert,
@@ -9,22 +8,26 @@ import {
   List,
   Progress,
   SimpleGrid,
-  Stack,
+  Skeleton,
   Text,
-  Title,
 } from "@mantine/core";
-import type { Overview as Answer, History } from "@master-orchestrator/contract";
+import type { Overview as Answer } from "@master-orchestrator/contract";
 import { IconAlertTriangle, IconCircleCheck, IconUrgent } from "@tabler/icons-react";
+import { lazy, Suspense } from "react";
 import { Link } from "react-router";
 import { useAction, useApi } from "../../lib/data.ts";
-import { count, percent, usd } from "../../lib/format.ts";
+import { count, counted, usd } from "../../lib/format.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Stat } from "../../ui/Stat.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
+import { Machine } from "./Machine.tsx";
 import { Welcome } from "./Welcome.tsx";
+
+/** Charts are the larger part of the code: the verdict does not wait for them. */
+const Throughput = lazy(async () => ({ default: (await import("./Throughput.tsx")).Throughput }));
 
 const LOOKS = {
   healthy: { color: "teal", icon: IconCircleCheck },
@@ -53,7 +56,10 @@ export function Overview() {
             {answer.empty && <Welcome />}
             <Verdict verdict={answer.verdict} />
             <Figures answer={answer} />
-            <Throughput />
+            <Machine states={answer.states} />
+            <Suspense fallback={<Skeleton height={300} aria-label="loading" />}>
+              <Throughput />
+            </Suspense>
           </>
         )}
       </Fetched>
@@ -127,7 +133,7 @@ function Verdict({ verdict }: { verdict: Answer["verdict"] }) {
 }
 
 function Figures({ answer }: { answer: Answer }) {
-  const { orchestrator, budget, articles } = answer;
+  const { orchestrator, budget, articles, yesterday } = answer;
   const used = budget.settled_usd + budget.held_usd;
   return (
     <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }}>
@@ -164,7 +170,26 @@ function Figures({ answer }: { answer: Answer }) {
           />
         </Progress.Root>
       </Stat>
-      <Stat name="Dead letters" value={count(answer.dead_letters)} />
+      <Stat
+        name="Yesterday"
+        value={
+          <Anchor component={Link} to={`/resources?day=${yesterday.day}`} inherit>
+            {usd(yesterday.cost_usd)}
+          </Anchor>
+        }
+        note={`${counted(yesterday.completed, "task")}, ${counted(yesterday.articles, "article")}${
+          yesterday.cost_per_article_usd === null ? "" : `, ${usd(yesterday.cost_per_article_usd)} each`
+        }`}
+      />
+      <Stat
+        name="Dead letters"
+        value={
+          <Anchor component={Link} to="/dead-letters" inherit>
+            {count(answer.dead_letters)}
+          </Anchor>
+        }
+        note={answer.dead_letters === 0 ? "nothing waits for a person" : "wait for a person"}
+      />
       <Stat
         name="Heartbeat"
         value={<Moment at={orchestrator.next_tick} />}
@@ -180,47 +205,4 @@ function Figures({ answer }: { answer: Answer }) {
 
 function share(part: number, whole: number): number {
   return whole > 0 ? Math.min(1, part / whole) : 0;
-}
-
-function Throughput() {
-  const history = useApi<History>("/metrics/history", { step: "minute" });
-  return (
-    <Card withBorder component="section" aria-label="The last hour">
-      <Stack gap="xs">
-        <Title order={2} size="h4">
-          The last hour
-        </Title>
-        <Fetched of={history}>
-          {({ points }) => {
-            if (points.length === 0) return <Text c="dimmed">Nothing has ended in the last hour.</Text>;
-            const completed = points.reduce((sum, point) => sum + point.completed, 0);
-            const dead = points.reduce((sum, point) => sum + point.dead_lettered, 0);
-            return (
-              <>
-                <Text size="sm" c="dimmed">
-                  {count(completed)} completed, {count(dead)} dead letters:{" "}
-                  {percent(completed / Math.max(1, completed + dead))} success
-                </Text>
-                <AreaChart
-                  h={200}
-                  data={points.map((point) => ({
-                    at: point.at.slice(11, 16),
-                    completed: point.completed,
-                    "dead letters": point.dead_lettered,
-                  }))}
-                  dataKey="at"
-                  series={[
-                    { name: "completed", color: "teal.6" },
-                    { name: "dead letters", color: "red.6" },
-                  ]}
-                  curveType="step"
-                  withLegend
-                />
-              </>
-            );
-          }}
-        </Fetched>
-      </Stack>
-    </Card>
-  );
 }

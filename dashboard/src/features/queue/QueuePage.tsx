@@ -3,7 +3,7 @@ import { Anchor, Group, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { Link, Route, Routes } from "react-router";
 import { useApi, useList } from "../../lib/data.ts";
-import { count, duration, percent, words } from "../../lib/format.ts";
+import { count, duration, exact, percent, words } from "../../lib/format.ts";
 import type { Lane, Queue, TaskSummary } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
@@ -11,6 +11,7 @@ import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
+import { Shares } from "./Shares.tsx";
 import { TaskPage } from "./TaskPage.tsx";
 
 export function QueuePage() {
@@ -39,7 +40,7 @@ function Lanes() {
               empty="Nothing waits, and nothing has ended in the last hour."
               columns={[
                 { title: "Lane", cell: (lane) => lane.lane },
-                { title: "Waiting", cell: (lane) => count(lane.depth), align: "right" },
+                { title: "Waiting", cell: (lane) => <Depth lane={lane} />, align: "right" },
                 { title: "Running", cell: (lane) => count(lane.running), align: "right" },
                 { title: "Oldest", cell: (lane) => ageOf(lane), align: "right" },
                 { title: "Last hour", cell: (lane) => count(lane.completed_last_hour), align: "right" },
@@ -51,8 +52,19 @@ function Lanes() {
           )}
         </Fetched>
       </Section>
+      {queue.data && <Shares lanes={queue.data.lanes} />}
       <Tasks />
     </Page>
+  );
+}
+
+/** Of a lane so deep that it is counted aside: how many there are at least, or when it was counted. */
+function Depth({ lane }: { lane: Lane }) {
+  return (
+    <Text span title={`counted at ${exact(lane.depth_counted_at)}`}>
+      {count(lane.depth)}
+      {lane.depth_at_least && "+"}
+    </Text>
   );
 }
 

@@ -1,10 +1,21 @@
 /** One task: why it is waiting and when it will start, gate by gate; its errors, its history; priority and cancel. */
-import { Alert, Anchor, Button, Group, List, NumberInput, SimpleGrid, Text, ThemeIcon } from "@mantine/core";
+import {
+  Alert,
+  Anchor,
+  Button,
+  Group,
+  List,
+  NumberInput,
+  SimpleGrid,
+  Text,
+  TextInput,
+  ThemeIcon,
+} from "@mantine/core";
 import { IconCheck, IconX } from "@tabler/icons-react";
 import { useState } from "react";
-import { Link, useParams } from "react-router";
+import { Link, useParams, useSearchParams } from "react-router";
 import { useAction, useApi } from "../../lib/data.ts";
-import { duration, words } from "../../lib/format.ts";
+import { counted, duration, exact, words } from "../../lib/format.ts";
 import { useMay } from "../../lib/session.tsx";
 import type { Explanation, Task } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
@@ -13,6 +24,7 @@ import { Fetched } from "../../ui/Fetched.tsx";
 import { Json } from "../../ui/Json.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
+import { Problem } from "../../ui/Problem.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { Stat } from "../../ui/Stat.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
@@ -23,7 +35,9 @@ export function TaskPage() {
   const { taskId = "" } = useParams();
   const path = `/tasks/${encodeURIComponent(taskId)}`;
   const task = useApi<Task>(path);
-  const explanation = useApi<Explanation>(`${path}/explain`);
+  const [search, setSearch] = useSearchParams();
+  const at = search.get("at") ?? "";
+  const explanation = useApi<Explanation>(`${path}/explain`, { at }, { keep: true });
   const cancel = useAction(() => ({ method: "POST", path: `${path}/cancel` }), "The task is cancelled.");
   const over = OVER.includes(task.data?.status ?? "");
   return (
@@ -43,16 +57,32 @@ export function TaskPage() {
         )
       }
     >
-      <Fetched of={explanation}>{(answer) => <Why explanation={answer} />}</Fetched>
+      <Group justify="flex-end">
+        <TextInput
+          type="datetime-local"
+          step={1}
+          size="xs"
+          label="As it was at (UTC)"
+          value={at.slice(0, 19)}
+          onChange={(event) => {
+            const { value } = event.currentTarget;
+            setSearch(value === "" ? {} : { at: `${value.length === 16 ? `${value}:00` : value}Z` }, {
+              replace: true,
+            });
+          }}
+        />
+      </Group>
+      {explanation.error && <Problem error={explanation.error} />}
+      {explanation.data && <Why explanation={explanation.data} past={at !== ""} />}
       <Fetched of={task}>{(answer) => <About task={answer} over={over} />}</Fetched>
     </Page>
   );
 }
 
-function Why({ explanation }: { explanation: Explanation }) {
+function Why({ explanation, past }: { explanation: Explanation; past: boolean }) {
   const { verdict, hold, gates, slot_holders: holders, bound } = explanation;
   return (
-    <Section title="Why, and when">
+    <Section title={past ? `As it was at ${exact(explanation.at)}` : "Why, and when"}>
       <Alert variant="outline" color={hold ? "yellow" : "teal"} title={verdict}>
         {hold?.expected_start && (
           <Text size="sm">
@@ -126,7 +156,7 @@ function About({ task, over }: { task: Task; over: boolean }) {
           value={task.rank ?? "–"}
           note={task.score === null ? "does not wait" : `score ${task.score.toFixed(1)}`}
         />
-        <Stat name="Failures" value={task.failures} note={`${task.attempts.length} attempts`} />
+        <Stat name="Failures" value={task.failures} note={counted(task.attempts.length, "attempt")} />
         <Stat name="Priority" value={task.priority}>
           {!over && <Priority task={task} />}
         </Stat>

@@ -1,15 +1,16 @@
-/** What there is and how much of it is used: the day's budget, permits, connections, memory; and who spent it. */
-import { Progress, SegmentedControl, SimpleGrid, Text } from "@mantine/core";
-import { useState } from "react";
+/** What there is and how much of it is used: the day's budget, permits, connections, memory. */
+import { Progress, SimpleGrid, Text } from "@mantine/core";
 import { useApi } from "../../lib/data.ts";
 import { count, percent, usd, words } from "../../lib/format.ts";
-import type { LedgerSummary, Resources } from "../../lib/wire.ts";
+import type { Resources } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { Stat } from "../../ui/Stat.tsx";
+import { Runway } from "./Runway.tsx";
+import { Spending } from "./Spending.tsx";
 
 export function ResourcesPage() {
   const resources = useApi<Resources>("/resources");
@@ -22,12 +23,13 @@ export function ResourcesPage() {
         {(answer) => (
           <>
             <Budget budget={answer.budget} />
+            <Runway budget={answer.budget} />
             <House resources={answer} />
             <Providers providers={answer.providers} />
           </>
         )}
       </Fetched>
-      <Spending />
+      <Spending today={resources.data?.budget.day} />
     </Page>
   );
 }
@@ -134,45 +136,4 @@ function Providers({ providers }: { providers: Resources["providers"] }) {
       {provider.waiting > 0 && <Text size="sm">{count(provider.waiting)} calls wait for a permit.</Text>}
     </Section>
   ));
-}
-
-const BY = ["workflow", "model", "content_type", "provider", "actor"] as const;
-
-function Spending() {
-  const [by, setBy] = useState<string>("workflow");
-  const summary = useApi<LedgerSummary>("/budget/summary", { by });
-  return (
-    <Section
-      title="Who spent it"
-      actions={
-        <SegmentedControl
-          size="xs"
-          value={by}
-          onChange={setBy}
-          aria-label="By"
-          data={BY.map((one) => ({ value: one, label: words(one) }))}
-        />
-      }
-    >
-      <Fetched of={summary}>
-        {({ groups }) => (
-          <DataTable
-            label="Spending"
-            rows={groups}
-            keyOf={(group) => group.name ?? ""}
-            empty="Nothing was spent on this day."
-            columns={[
-              { title: words(by), cell: (group) => group.name ?? "–" },
-              { title: "Calls", cell: (group) => count(group.calls), align: "right" },
-              { title: "Settled", cell: (group) => usd(group.settled_usd), align: "right" },
-              { title: "Held", cell: (group) => usd(group.held_usd), align: "right" },
-              { title: "Assumed", cell: (group) => usd(group.assumed_usd), align: "right" },
-              { title: "Tokens in", cell: (group) => count(group.input_tokens), align: "right" },
-              { title: "Tokens out", cell: (group) => count(group.output_tokens), align: "right" },
-            ]}
-          />
-        )}
-      </Fetched>
-    </Section>
-  );
 }

@@ -1,5 +1,6 @@
 /** The registered workflows: their settings, their schedule, what is made of both at present; pause and resume. */
 import { Accordion, Group, Text } from "@mantine/core";
+import { useState } from "react";
 import { useAction, useList } from "../../lib/data.ts";
 import { words } from "../../lib/format.ts";
 import type { Workflow } from "../../lib/wire.ts";
@@ -9,8 +10,10 @@ import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Problem } from "../../ui/Problem.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
+import { Charts } from "./Charts.tsx";
 
 export function WorkflowsPage() {
+  const [opened, setOpened] = useState<string[]>([]);
   const workflows = useList<Workflow>("/workflows", "workflows");
   return (
     <Page
@@ -18,7 +21,7 @@ export function WorkflowsPage() {
       about="Sub-workflows that are dispatched to: the built-in ones, n8n's, or anything that answers a webhook."
     >
       {workflows.error && workflows.rows.length === 0 && <Problem error={workflows.error} />}
-      <Accordion variant="separated" multiple>
+      <Accordion variant="separated" multiple value={opened} onChange={setOpened}>
         {workflows.rows.map((workflow) => (
           <Accordion.Item key={workflow.workflow_type} value={workflow.workflow_type}>
             <Accordion.Control>
@@ -33,6 +36,7 @@ export function WorkflowsPage() {
             </Accordion.Control>
             <Accordion.Panel>
               <About workflow={workflow} />
+              {opened.includes(workflow.workflow_type) && <Charts type={workflow.workflow_type} />}
             </Accordion.Panel>
           </Accordion.Item>
         ))}
