@@ -13,6 +13,7 @@ export * from "./history.ts";
 export * from "./insight.ts";
 export * from "./lock.ts";
 export * from "./merge.ts";
+export * from "./migration.ts";
 export * from "./opportunity.ts";
 export * from "./orchestrator.ts";
 export * from "./overview.ts";
