@@ -51,6 +51,7 @@ const HELP = `
 mutex    every run goes through a lock of the orchestrator, by the workflow's own schedule
 basic    the orchestrator starts it, by a webhook, and is told how it ended
 gateway  the same, and its models are called through the orchestrator's gateway
+final    the same, and the old triggers are gone
 
 No key is written into a workflow: what has to be created in n8n is told on standard error. docs/n8n.md has more.`;
 

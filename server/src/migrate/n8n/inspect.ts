@@ -9,7 +9,7 @@ import {
   type TriggerKind,
   triggerKind,
 } from "./kinds.ts";
-import { PHASES, type Phase, readMark } from "./mark.ts";
+import { type Phase, readMark } from "./mark.ts";
 import { type NodeSchedule, schedulesOf } from "./schedules.ts";
 import { obstacleTo, workflowTypeOf } from "./transform.ts";
 import { edges, type N8nWorkflow, structureProblems } from "./workflow.ts";
@@ -18,6 +18,10 @@ import { edges, type N8nWorkflow, structureProblems } from "./workflow.ts";
 export const N8N_TIME_ZONE = "America/New_York";
 const WEEK_MS = 7 * 86_400_000;
 const MOST_COLLISIONS = 50;
+
+/** What can be done in phase final can be done in basic. */
+const INSPECTED = ["mutex", "basic", "gateway"] as const;
+type InspectedPhase = (typeof INSPECTED)[number];
 
 export interface WorkflowReport {
   name: string;
@@ -36,7 +40,7 @@ export interface WorkflowReport {
   executionTimeoutSeconds: number | null;
   problems: string[];
   /** By phase: null where it can be done, else why not. */
-  phases: Record<Phase, string | null>;
+  phases: Record<InspectedPhase, string | null>;
 }
 
 export interface CollisionReport {
@@ -81,7 +85,7 @@ export function inspectWorkflow(workflow: N8nWorkflow, instanceTimeZone: string)
       ...(own !== null && !known ? [`its time zone "${own}" is none; ${instanceTimeZone} is taken`] : []),
     ],
     phases: Object.fromEntries(
-      PHASES.map((each) => [each, obstacleTo(workflow, each)]),
+      INSPECTED.map((each) => [each, obstacleTo(workflow, each)]),
     ) as WorkflowReport["phases"],
   };
 }

@@ -7,7 +7,7 @@ import { canonicalJson } from "#core/canonical.ts";
 import { NAMES } from "./parts.ts";
 import { edges, MAX_EXPORT_BYTES, type N8nNode, type N8nWorkflow } from "./workflow.ts";
 
-export const PHASES = ["mutex", "basic", "gateway"] as const;
+export const PHASES = ["mutex", "basic", "gateway", "final"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** Everything that decides what a transformer writes, beside the original. */
@@ -17,6 +17,10 @@ export interface TransformSettings {
   lock: string;
   waitSeconds: number;
   orchestratorUrl: string;
+  /** Given: by share of the runs, the others as before, with the lock or without one. */
+  before?: "original" | "mutex";
+  /** Another workflow in n8n, which runs the tasks that go by the next phase. */
+  trialId?: string;
 }
 
 const Mark = z.strictObject({
@@ -27,6 +31,8 @@ const Mark = z.strictObject({
     lock: z.string(),
     waitSeconds: z.number(),
     orchestratorUrl: z.string(),
+    before: z.enum(["original", "mutex"]).optional(),
+    trialId: z.string().optional(),
   }),
   /** Of the original's bytes. */
   sha256: z.string(),
@@ -141,10 +147,18 @@ function digestsOf(workflow: N8nWorkflow): Record<string, string> {
 
 /** What was edited since the workflow was made, each in words; empty where nothing was. */
 export function editsSince(mark: Mark, workflow: N8nWorkflow): string[] {
-  const now = digestsOf(workflow);
-  const parts = [...new Set([...Object.keys(mark.digests), ...Object.keys(now)])];
+  return differences(mark.digests, digestsOf(workflow));
+}
+
+/** What differs between two states of one workflow, each in words. */
+export function editsBetween(before: N8nWorkflow, after: N8nWorkflow): string[] {
+  return differences(digestsOf(before), digestsOf(after));
+}
+
+function differences(before: Record<string, string>, now: Record<string, string>): string[] {
+  const parts = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   return parts.flatMap((part) => {
-    const [was, is] = [mark.digests[part], now[part]];
+    const [was, is] = [before[part], now[part]];
     if (was === is) return [];
     const setting = /^setting (.*)$/.exec(part)?.[1];
     if (was === undefined && setting !== undefined && OWN_SETTINGS.has(setting)) return [];

@@ -23,6 +23,14 @@ export const NAMES = {
   release: `${PREFIX}release lock`,
   releaseFailed: `${PREFIX}release lock after failure`,
   failed: `${PREFIX}failed`,
+  turn: `${PREFIX}whose turn?`,
+  byPhase: `${PREFIX}by the phase?`,
+  byOld: `${PREFIX}as before?`,
+  asBefore: `${PREFIX}as before`,
+  takenCareOf: `${PREFIX}taken care of`,
+  noTurn: `${PREFIX}no turn`,
+  lockedInput: `${PREFIX}input with the lock`,
+  lockedRun: `${PREFIX}run with the lock`,
   note: `${PREFIX}note`,
   mark: `${PREFIX}original`,
 } as const;
@@ -149,12 +157,15 @@ export function noOpPart(name: string): Part {
  * Runs this very workflow, from its entry on, as an execution of its own. So every end is seen, an error too,
  * however many ends there are. Also without any item at the end its first output has one.
  */
-export function runPart(): Part {
+export function runPart(name: string = NAMES.run, trialId: string | null = null): Part {
+  // A task of the share that goes by the next phase is run by the workflow that stands for it meanwhile.
+  const chosen = `$json.orchestrator.tasks[0]?.payload?.by_phase === true ? '${trialId}' : $workflow.id`;
+  const value = `={{ ${trialId === null ? "$workflow.id" : chosen} }}`;
   return {
-    name: NAMES.run,
+    name,
     kind: "executeWorkflow",
     version: 1.1,
-    parameters: { workflowId: { __rl: true, value: "={{ $workflow.id }}", mode: "id" }, options: {} },
+    parameters: { workflowId: { __rl: true, value, mode: "id" }, options: {} },
     more: { onError: "continueErrorOutput", alwaysOutputData: true },
   };
 }
@@ -201,6 +212,14 @@ export function releasePart(name: string, call: LockCall): Part {
 }
 
 export function statusPart(name: string, status: number, seed: string): Part {
+  return ifPart(name, seed, {
+    leftValue: "={{ $json.statusCode }}",
+    rightValue: status,
+    operator: { type: "number", operation: "equals" },
+  });
+}
+
+function ifPart(name: string, seed: string, condition: Record<string, unknown>): Part {
   return {
     name,
     kind: "if",
@@ -208,19 +227,50 @@ export function statusPart(name: string, status: number, seed: string): Part {
     parameters: {
       conditions: {
         options: { caseSensitive: true, leftValue: "", typeValidation: "strict" },
-        conditions: [
-          {
-            id: idOf(seed, `${name} condition`),
-            leftValue: "={{ $json.statusCode }}",
-            rightValue: status,
-            operator: { type: "number", operation: "equals" },
-          },
-        ],
+        conditions: [{ id: idOf(seed, `${name} condition`), ...condition }],
         combinator: "and",
       },
       options: {},
     },
   };
+}
+
+/** Asks whose turn a firing is; by its second output where nobody answers. */
+export function turnPart(orchestratorUrl: string, workflowType: string, clocks: readonly string[]): Part {
+  const fired = clocks.map((name) => `$(${JSON.stringify(name)})`);
+  const first = fired
+    .map((node) => `(${node}.isExecuted ? ${node}.first().json.timestamp : null)`)
+    .join(" ?? ");
+  return {
+    name: NAMES.turn,
+    kind: "httpRequest",
+    version: 4.2,
+    parameters: {
+      method: "POST",
+      url: `${orchestratorUrl}/api/v1/migrations/${workflowType}/turns`,
+      authentication: "genericCredentialType",
+      genericAuthType: "httpHeaderAuth",
+      sendBody: true,
+      specifyBody: "json",
+      jsonBody: `={{ JSON.stringify({ fired_at: ${first} ?? $now.toISO(), n8n_execution_id: $execution.id }) }}`,
+      options: { timeout: 10000 },
+    },
+    more: {
+      ...RETRIES,
+      executeOnce: true,
+      onError: "continueErrorOutput",
+      credentials: { httpHeaderAuth: byName(CREDENTIALS.api) },
+    },
+  };
+}
+
+/** Whether the turn is of this way. */
+export function choicePart(name: string, way: string, seed: string): Part {
+  return ifPart(name, seed, {
+    leftValue: "={{ $json.way }}",
+    rightValue: way,
+    operator: { type: "string", operation: "equals" },
+  });
 }
 
 export function stopPart(name: string, errorMessage: string): Part {

@@ -1,9 +1,9 @@
 /** Owns what each phase adds to a workflow, and when it cannot be done safely. Pure. */
 import { Problem } from "@master-orchestrator/contract";
 import { isAwaited, isDisabled, isNote, triggerKind } from "./kinds.ts";
+import { lockPieces, one } from "./lock-parts.ts";
 import type { TransformSettings } from "./mark.ts";
 import {
-  acquirePart,
   CREDENTIALS,
   claimPart,
   codePart,
@@ -11,16 +11,13 @@ import {
   NAMES,
   noOpPart,
   type Part,
-  releasePart,
   reportPart,
   runPart,
   startPart,
-  statusPart,
-  stopPart,
-  targets,
 } from "./parts.ts";
 import { schedulesOf } from "./schedules.ts";
-import { FAILURE_CODE, INPUT_CODE, OUTCOME_CODE, triggerItemsCode } from "./snippets.ts";
+import { byShare } from "./share.ts";
+import { FAILURE_CODE, INPUT_CODE, OUTCOME_CODE } from "./snippets.ts";
 import {
   kindOf,
   type N8nConnections,
@@ -36,6 +33,8 @@ export interface Start {
   /** Its name from now on: another one where a node that does nothing takes its name, since expressions refer to it. */
   clock: string;
   disabled: boolean;
+  /** It is gone, and not only switched off. */
+  removed?: boolean;
 }
 
 export interface Plan {
@@ -51,33 +50,31 @@ function refuse(workflow: N8nWorkflow, reason: string, hint: string): never {
   throw new Problem("validation_failed", `"${workflow.name}": ${reason}`, hint);
 }
 
-const one = (...outputs: (string | null)[]) => ({
-  main: outputs.map((name) => (name === null ? [] : targets(name))),
-});
-
 /** Run by the orchestrator's webhook; every end is reported. */
 export function basicPlan(workflow: N8nWorkflow, settings: TransformSettings, seed: string): Plan {
   refuseSubWorkflow(workflow, "basic");
   const triggers = startsForBasic(workflow);
   const path = `orchestrator/${settings.workflowType}`;
   const referred = referredTo(workflow, triggers);
-  const starts = triggers.map((node) =>
-    startOf(workflow, node, { shim: node === referred, disabled: triggerKind(node) === "schedule" }),
-  );
+  const starts = triggers
+    .map((node) =>
+      startOf(workflow, node, { shim: node === referred, disabled: triggerKind(node) === "schedule" }),
+    )
+    .map((start) => ({ ...start, removed: settings.phase === "final" && start.disabled }));
   const untouched = workflow.nodes.filter(
     (node) =>
       !isDisabled(node) &&
       !triggers.includes(node) &&
       ["webhook", "form", "chat", "event"].includes(triggerKind(node) ?? ""),
   );
-  return {
+  const plan: Plan = {
     starts,
     parts: [
       { part: startPart(path, seed), column: 0, row: 0 },
       { part: claimPart(), column: 1, row: 0 },
       { part: codePart(NAMES.input, INPUT_CODE), column: 2, row: 0 },
       { part: noOpPart(NAMES.notOurs), column: 2, row: 1 },
-      { part: runPart(), column: 3, row: 0 },
+      { part: runPart(NAMES.run, settings.trialId ?? null), column: 3, row: 0 },
       { part: codePart(NAMES.outcome, OUTCOME_CODE), column: 4, row: 0 },
       { part: codePart(NAMES.failure, FAILURE_CODE), column: 4, row: 1 },
       { part: reportPart(), column: 5, row: 0 },
@@ -93,7 +90,9 @@ export function basicPlan(workflow: N8nWorkflow, settings: TransformSettings, se
       [NAMES.entry]: entryTargets(workflow, triggers, referred),
       // Switched on again, or by hand, it starts what it always started.
       ...Object.fromEntries(
-        starts.filter(({ name, clock }) => name !== clock).map(({ name, clock }) => [clock, one(name)]),
+        starts
+          .filter(({ name, clock, removed }) => name !== clock && !removed)
+          .map(({ name, clock }) => [clock, one(name)]),
       ),
     },
     notes: [
@@ -106,6 +105,7 @@ export function basicPlan(workflow: N8nWorkflow, settings: TransformSettings, se
     ],
     webhookPath: path,
   };
+  return shared(plan, workflow, settings, seed);
 }
 
 /** Nodes that put a run to sleep: in n8n 1.x whoever called it goes on meanwhile. */
@@ -188,43 +188,26 @@ export function mutexPlan(workflow: N8nWorkflow, settings: TransformSettings, se
     startOf(workflow, node, { shim: node === referred, disabled: false }),
   );
   const clocks = starts.map(({ clock }) => clock);
-  const { waitSeconds } = settings;
-  return {
+  const { parts, connections } = lockPieces(settings, { clocks, leaseSeconds, seed });
+  const plan: Plan = {
     starts,
-    parts: [
-      { part: acquirePart(settings, leaseSeconds, waitSeconds), column: 0, row: 0 },
-      { part: statusPart(NAMES.granted, 200, seed), column: 1, row: 0 },
-      { part: codePart(NAMES.input, triggerItemsCode(clocks)), column: 2, row: 0 },
-      { part: statusPart(NAMES.busy, 409, seed), column: 2, row: 1 },
-      { part: runPart(), column: 3, row: 0 },
-      { part: noOpPart(NAMES.skipped), column: 3, row: 1 },
-      {
-        part: stopPart(NAMES.noLock, "=No lock, so no run: HTTP status {{ $json.statusCode }}"),
-        column: 3,
-        row: 2,
-      },
-      { part: releasePart(NAMES.release, settings), column: 4, row: 0 },
-      { part: releasePart(NAMES.releaseFailed, settings), column: 4, row: 1 },
-      { part: stopPart(NAMES.failed, failureText()), column: 5, row: 1 },
-      { part: entryPart(), column: 0, row: 2 },
-    ],
+    parts: [...parts, { part: entryPart(), column: 0, row: 2 }],
     connections: {
       ...Object.fromEntries(clocks.map((clock) => [clock, one(NAMES.acquire)])),
-      [NAMES.acquire]: one(NAMES.granted),
-      [NAMES.granted]: one(NAMES.input, NAMES.busy),
-      [NAMES.busy]: one(NAMES.skipped, NAMES.noLock),
-      [NAMES.input]: one(NAMES.run),
-      [NAMES.run]: one(NAMES.release, NAMES.releaseFailed),
-      [NAMES.releaseFailed]: one(NAMES.failed),
+      ...connections,
       [NAMES.entry]: entryTargets(workflow, triggers, referred),
     },
     notes: mutexNotes(workflow, settings, leaseSeconds),
     webhookPath: null,
   };
+  return shared(plan, workflow, settings, seed);
 }
 
-function failureText(): string {
-  return `=The run failed: {{ $('${NAMES.run}').all(1)[0]?.json?.error?.message ?? $('${NAMES.run}').all(1)[0]?.json?.error ?? '' }}`;
+/** Where the settings say so, each firing asks whose turn it is. */
+function shared(plan: Plan, workflow: N8nWorkflow, settings: TransformSettings, seed: string): Plan {
+  if (settings.before === undefined) return plan;
+  const entry = plan.connections[NAMES.entry]!;
+  return byShare(plan, settings, seed, { entry, leaseSeconds: timeoutSeconds(workflow, 3600) });
 }
 
 function mutexNotes(workflow: N8nWorkflow, settings: TransformSettings, leaseSeconds: number): string[] {

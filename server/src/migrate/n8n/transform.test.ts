@@ -37,11 +37,15 @@ function assertSound(original: N8nWorkflow, made: N8nWorkflow, phase: Phase): vo
   assert.equal(byId.size, made.nodes.length, "ids are unique");
   for (const node of original.nodes) {
     const now = byId.get(node.id)!;
+    if (phase === "final" && triggerKind(node) === "schedule" && !isDisabled(node)) {
+      assert.equal(now, undefined, "the old trigger is gone");
+      continue;
+    }
     assert.ok(nodeOf(made, node.name), `something is named "${node.name}", since expressions refer to it`);
     if (triggerKind(node) !== null) {
       const { name, disabled, ...rest } = now;
       assert.deepEqual({ ...rest, name: node.name, ...("disabled" in node ? { disabled } : {}) }, node);
-    } else if (phase !== "gateway") assert.deepEqual(now, node);
+    } else if (phase === "mutex" || phase === "basic") assert.deepEqual(now, node);
     else
       assert.deepEqual({ ...now, credentials: 0, parameters: 0 }, { ...node, credentials: 0, parameters: 0 });
   }
@@ -50,7 +54,7 @@ function assertSound(original: N8nWorkflow, made: N8nWorkflow, phase: Phase): vo
   );
   const wires = new Set(edges(made.connections).map((edge) => JSON.stringify(edge)));
   for (const edge of edges(original.connections)) {
-    if (phase === "mutex" && triggers.has(edge.from)) continue;
+    if ((phase === "mutex" || phase === "final") && triggers.has(edge.from)) continue;
     assert.ok(wires.has(JSON.stringify(edge)), `${edge.from} → ${edge.to} is still there`);
   }
   for (const node of made.nodes.filter(({ name }) => name.startsWith(PREFIX))) {
@@ -73,7 +77,7 @@ for (const name of FIXTURES) {
   describe(`the workflow ${name}`, () => {
     const original = exported(name);
     for (const phase of PHASES) {
-      const reason = REFUSED[name]?.[phase];
+      const reason = REFUSED[name]?.[phase === "final" ? "basic" : phase];
       if (reason) {
         it(`is refused for ${phase}, with the reason`, () => {
           const { message, hint } = refusal(() => transform(original, { phase }));
@@ -102,6 +106,36 @@ for (const name of FIXTURES) {
     }
   });
 }
+
+describe("by share", () => {
+  for (const name of ["v2-content-pipeline", "v1-cron-node", "v2-rule-without-field"]) {
+    for (const [phase, before] of [
+      ["mutex", "original"],
+      ["basic", "original"],
+      ["basic", "mutex"],
+    ] as const) {
+      it(`each firing of ${name} asks whose turn it is (${phase}, before it ${before})`, () => {
+        const original = exported(name);
+        const { bytes } = transform(original, { phase, before, workflowType: "w" });
+        const made = workflowIn(bytes);
+        assert.deepEqual(structureProblems(made), []);
+        const clocks = made.nodes.filter((node) => triggerKind(node) === "schedule" && !isDisabled(node));
+        assert.ok(clocks.length > 0, "n8n stays the clock");
+        for (const clock of clocks) {
+          const [first] = edges(made.connections).filter(({ from }) => from === clock.name);
+          assert.equal(first?.to, NAMES.turn);
+        }
+        const start = workflowIn(original).nodes.find((node) => triggerKind(node) === "schedule")!;
+        const [work] = edges(workflowIn(original).connections).filter(({ from }) => from === start.name);
+        const way = reached(made, [NAMES.byOld]);
+        assert.ok(way.has(work!.to) || way.has(NAMES.lockedRun), "as before leads to the work");
+        assert.equal(way.has(NAMES.acquire), phase === "basic" && before === "mutex");
+        assert.deepEqual(Buffer.from(rollback(bytes, false).bytes), original);
+        assert.deepEqual(transform(bytes, { phase }).bytes, bytes, "the same command changes nothing");
+      });
+    }
+  }
+});
 
 describe("phase mutex", () => {
   const made = workflowIn(

@@ -1,6 +1,7 @@
 /** Owns turning a workflow into one of a phase, and back. A pure function of bytes: no clock, no chance, no I/O. */
 import { Problem } from "@master-orchestrator/contract";
 import { rerouteAi } from "./gateway.ts";
+import { aiUses } from "./kinds.ts";
 import { editsSince, originalOf, type Phase, readMark, type TransformSettings, writeMark } from "./mark.ts";
 import { buildNode, idOf, NAMES, noOpPart, type Part, PREFIX, stickyPart } from "./parts.ts";
 import { basicPlan, executionTimeout, mutexPlan, type Plan } from "./phases.ts";
@@ -147,11 +148,15 @@ function make(original: Uint8Array, wishes: Wishes): Transformed {
     lock: wishes.lock ?? type,
     waitSeconds: wishes.waitSeconds ?? waitWithin(executionTimeout(workflow)),
     orchestratorUrl: (wishes.orchestratorUrl ?? DEFAULT_ORCHESTRATOR_URL).replace(/\/+$/, ""),
+    ...(wishes.before === undefined ? {} : { before: wishes.before }),
+    ...(wishes.trialId === undefined ? {} : { trialId: wishes.trialId }),
   };
   const seed = `${settings.phase}\n${type}\n${String(workflow.id ?? workflow.name)}`;
   const plan =
     settings.phase === "mutex" ? mutexPlan(workflow, settings, seed) : basicPlan(workflow, settings, seed);
-  const rerouted = settings.phase === "gateway" ? rerouteAi(workflow, settings.orchestratorUrl) : null;
+  const { phase } = settings;
+  const calls = phase === "gateway" || (phase === "final" && aiUses(workflow).some((use) => !use.obstacle));
+  const rerouted = calls ? rerouteAi(workflow, settings.orchestratorUrl) : null;
   const notes = [...plan.notes, ...(rerouted?.notes ?? [])];
   const made = assemble(workflow, plan, { settings, seed, notes, nodes: rerouted?.nodes ?? workflow.nodes });
   const marked = addMark(made, original, settings, seed);
@@ -195,11 +200,15 @@ function assemble(
   const place = (part: Part, column: number, row: number) =>
     buildNode(part, seed, [left + column * 220, top - 720 + row * 180], mine);
   const clocks = new Map(plan.starts.map((start) => [start.name, start]));
-  const kept = nodes.map((node) => {
+  const kept = nodes.flatMap((node) => {
     const start = clocks.get(node.name);
     if (!start) return node;
+    if (start.removed) return [];
     return { ...node, name: start.clock, ...(start.disabled ? { disabled: true } : {}) };
   });
+  const gone = plan.starts.filter(({ name, clock, removed }) => removed && name === clock);
+  const connections = { ...workflow.connections, ...plan.connections } as N8nConnections;
+  for (const { name } of gone) delete connections[name];
   const renamed = plan.starts.filter(({ name, clock }) => name !== clock);
   const shims = renamed.map(({ name }, i) => {
     const at = workflow.nodes.find((node) => node.name === name)?.position;
@@ -214,7 +223,7 @@ function assemble(
   return {
     ...workflow,
     nodes: [...kept, ...shims, ...added, note],
-    connections: { ...workflow.connections, ...plan.connections } as N8nConnections,
+    connections,
   };
 }
 
@@ -232,6 +241,7 @@ const TITLES: Record<Phase, string> = {
   mutex: "runs only with the lock",
   basic: "is started by the orchestrator, and reports how it ended",
   gateway: "is started by the orchestrator, and reaches its models through the gateway",
+  final: "is started by the orchestrator alone: its old triggers are gone",
 };
 
 function noteText({ phase }: TransformSettings, notes: readonly string[]): string {
