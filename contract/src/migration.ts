@@ -94,6 +94,7 @@ export const MigrationRuns = z
     doubled: z.int().meta({ description: "Ran more than once" }),
   })
   .meta({ id: "MigrationRuns" });
+export type MigrationRuns = z.infer<typeof MigrationRuns>;
 
 /** One step on the way: what `advance` would do now. */
 export const MigrationStep = z
@@ -335,6 +336,7 @@ export const Turn = z
     cause: z.string(),
   })
   .meta({ id: "Turn" });
+export type Turn = z.infer<typeof Turn>;
 
 /** What there is in n8n, and what each phase would say to it. */
 export const N8nInventory = z

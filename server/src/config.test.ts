@@ -42,6 +42,7 @@ it("an empty environment gives the documented defaults, and empty values count a
     },
     logLevel: "info",
     tracing: null,
+    n8n: null,
   };
   assert.deepEqual(loadConfig({}), expected);
   assert.deepEqual(loadConfig({ PORT: "", DATABASE_URL: " ", TICK_INTERVAL: "", LOG_LEVEL: "" }), expected);

@@ -39,6 +39,16 @@ export interface Config {
   logLevel: LogLevel;
   /** Null: traces are not recorded. */
   tracing: TracingConfig | null;
+  /** The n8n that workflows migrate from; null: none. */
+  n8n: N8nConfig | null;
+}
+
+export interface N8nConfig {
+  /** As this service reaches it, without a trailing slash. */
+  url: string;
+  apiKey: string;
+  /** Of n8n itself (GENERIC_TIMEZONE): workflows without a time zone of their own run by it. */
+  timeZone: string;
 }
 
 export interface ProviderConfig {
@@ -72,11 +82,14 @@ const SETTINGS = [
   "ALERT_EMAIL_TO",
   "ALERT_EMAIL_FROM",
   "LOG_LEVEL",
+  "N8N_URL",
+  "N8N_API_KEY",
+  "N8N_TIMEZONE",
 ] as const;
 type Setting = (typeof SETTINGS)[number];
 
 /** The terminal's own settings, in the same environment. */
-const CLI_SETTINGS = ["ORCHESTRATOR_URL", "ORCHESTRATOR_API_KEY", "N8N_URL", "N8N_API_KEY"];
+const CLI_SETTINGS = ["ORCHESTRATOR_URL", "ORCHESTRATOR_API_KEY"];
 /** Nobody but us would use this: whatever starts so and is not ours is a mistake. */
 const OWN_PREFIX = "ORCHESTRATOR_";
 /** Others might use these: a mistake where it looks like one of ours. */
@@ -112,6 +125,7 @@ export function loadConfig(given: Environment): Config {
     alerts: readAlerts(env, publicUrl ?? defaultPublicUrl(host, port)),
     logLevel: readLogLevel(env),
     tracing: loadTracing(env),
+    n8n: readN8n(env),
   };
 }
 
@@ -243,6 +257,22 @@ function readProvider(env: Environment, name: "GEMINI" | "OPENAI", ownUrl: strin
     apiKey: get(env, `${name}_API_KEY`),
     baseUrl: readUrl(env, `${name}_BASE_URL`, ["http", "https"]) ?? ownUrl,
   };
+}
+
+/** Null without a key: N8N_URL alone may be there for the terminal. */
+function readN8n(env: Environment): N8nConfig | null {
+  const url = readUrl(env, "N8N_URL", ["http", "https"]);
+  const apiKey = get(env, "N8N_API_KEY");
+  const timeZone = get(env, "N8N_TIMEZONE") ?? "America/New_York";
+  if (apiKey !== null && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw wrong("N8N_API_KEY", null, "what n8n shows once under Settings → n8n API");
+  }
+  try {
+    new Intl.DateTimeFormat("en", { timeZone });
+  } catch {
+    throw wrong("N8N_TIMEZONE", timeZone, "an IANA time zone such as Europe/Berlin: n8n's GENERIC_TIMEZONE");
+  }
+  return url === null || apiKey === null ? null : { url, apiKey, timeZone };
 }
 
 function readBudget(env: Environment): number {

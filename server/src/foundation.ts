@@ -15,7 +15,9 @@ import type { LiveFeed } from "#http/live.ts";
 import type { Caller, HeaderLookup, Method } from "#http/route.ts";
 import { createSessions, type Sessions } from "#http/session.ts";
 import type { Log } from "#log.ts";
+import type { MigrateContext } from "#migrate/context.ts";
 import { createLockLine, type LockLine } from "#migrate/lock-line.ts";
+import type { Migrator } from "#migrate/migrator.ts";
 import { createOutbound, type Outbound, type OutboundOptions } from "#outbound/client.ts";
 import { findApiKey } from "#store/api-keys.ts";
 import { awaitDatabase, type Database, openDatabase } from "#store/database.ts";
@@ -67,7 +69,14 @@ export interface Foundation {
   /** Null: nothing is recorded. */
   tracing: Tracing | null;
   /** Bound once the loop runs: the loop needs the server's address, and the routes need the loop. */
-  late: { loop?: Loop; replicaId?: string; stopping?: boolean; live?: LiveFeed };
+  late: {
+    loop?: Loop;
+    replicaId?: string;
+    stopping?: boolean;
+    live?: LiveFeed;
+    migrate?: MigrateContext;
+    migrator?: Migrator;
+  };
 }
 
 /** Opens the database, brings its schema up to date, and makes everything that HTTP and the engine share. */

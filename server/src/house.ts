@@ -17,12 +17,18 @@ import { startRoller } from "#engine/roller.ts";
 import { cycleSpan, endedTasks } from "#engine/spans.ts";
 import { closeFoundation, type Foundation, type HouseOptions, layFoundation } from "#foundation.ts";
 import { startSweep } from "#gateway/sweep.ts";
+import { mintApiKey } from "#http/auth.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { buildServer } from "#http/server.ts";
+import { type Migrator, startMigrator } from "#migrate/migrator.ts";
+import { openN8n } from "#migrate/n8n-api.ts";
 import { buildRoutes } from "#routes.ts";
 import { insertAudit } from "#store/audit.ts";
+import { startsOf } from "#simulate/starts.ts";
+import { insertApiKey } from "#store/api-keys.ts";
 import { lastTick } from "#store/cycles.ts";
 import type { Database } from "#store/database.ts";
+import { currentPolicy } from "#store/policies.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const DRAIN_WITHIN_MS = 10_000;
@@ -148,10 +154,12 @@ async function startEngine(
     mail: { smtpUrl: config.alerts.smtpUrl, from: config.alerts.emailFrom },
     onError: onError("Alerts were not judged or delivered"),
   });
+  const migrator = startMigrating(foundation, publicUrl);
   return {
     loop,
     async stop() {
       await watch.stop();
+      await migrator?.stop();
       await archivist.stop();
       await roller.stop();
       // First no new decisions; then what runs here may finish and report, which the next cycle folds in.
@@ -169,6 +177,31 @@ function traceCycle({ tracing }: Foundation, outcome: CycleOutcome, tookMs: numb
   if (!tracing || !outcome.decisions.some(({ kind }) => kind !== "hold")) return;
   tracing.tracer(cycleSpan(outcome, tookMs));
   tracing.ended(endedTasks(outcome));
+}
+
+/** Null without an n8n in the settings: then nothing is looked after. */
+function startMigrating(foundation: Foundation, publicUrl: string): Migrator | null {
+  const { db, clock, outbound, late } = foundation;
+  const { config, log } = foundation.options;
+  const { n8n } = config;
+  if (n8n === null) return null;
+  late.migrate = {
+    ...{ db, clock, outbound, log, n8n: openN8n(outbound, n8n), n8nUrl: n8n.url, timeZone: n8n.timeZone },
+    orchestratorUrl: () => publicUrl,
+    wake: () => late.loop?.wake(),
+    async issueWorkerKey(name) {
+      const { keyId, key, secretHash } = mintApiKey();
+      const about = { role: "worker", createdBy: "migration", expiresAtMs: null } as const;
+      await insertApiKey(db, { keyId, name, secretHash, ...about });
+      return key;
+    },
+    async thinkThrough(runs) {
+      const stored = await currentPolicy(db);
+      return stored ? startsOf(stored.policy, runs) : [];
+    },
+  };
+  late.migrator = startMigrator(late.migrate);
+  return late.migrator;
 }
 
 /** Whatever keeps what can be had again is registered here. */

@@ -31,6 +31,7 @@ import { importRoutes } from "#http/routes/imports.ts";
 import { intelligenceRoutes } from "#http/routes/intelligence.ts";
 import { lockRoutes } from "#http/routes/locks.ts";
 import { metricRoutes } from "#http/routes/metrics.ts";
+import { migrationRoutes } from "#http/routes/migration.ts";
 import { opportunityRoutes } from "#http/routes/opportunities.ts";
 import { orchestratorRoutes, showOrchestrator } from "#http/routes/orchestrator.ts";
 import { overviewRoutes } from "#http/routes/overview.ts";
@@ -104,6 +105,11 @@ export function buildRoutes(foundation: Foundation): Route[] {
       identify: authenticator.identify,
     }),
     ...lockRoutes({ db, log, line: lockLine }),
+    ...migrationRoutes({
+      ...{ db, n8n: config.n8n },
+      migrate: () => late.migrate ?? null,
+      wake: () => late.migrator?.wake(),
+    }),
     ...resourceRoutes({ db }),
     ...metricRoutes({ db, ownFigures: foundation.figures.text, traces: foundation.tracing?.counts }),
     ...budgetRoutes({ db, governor, clock }),

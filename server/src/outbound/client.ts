@@ -32,7 +32,7 @@ export interface OutboundRequest {
   maxResponseBytes?: number;
   /** Only status and headers are wanted: the body is not read, however large it is. */
   bodyless?: boolean;
-  /** For the orchestrator's own built-in workflows only, whose address is no setting of anybody: not guarded. */
+  /** For the built-in workflows, whose address is no setting of anybody, and for N8N_URL, the operator's own: not guarded. */
   own?: boolean;
 }
 
@@ -44,9 +44,13 @@ export interface OutboundResponse {
   body: Uint8Array;
 }
 
+export type OutboundMethod = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+
 export interface Outbound {
   /** Posts once. Throws OutboundFailure, whose `kind` tells what the receiver may have seen. Any status is an answer. */
   post(url: string, request: OutboundRequest): Promise<OutboundResponse>;
+  /** Sends once by any method; as `post`. */
+  send(method: OutboundMethod, url: string, request?: OutboundRequest): Promise<OutboundResponse>;
   /** Gets once; as `post`. */
   get(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
   /** Asks for the headers alone; as `post`. */
@@ -76,7 +80,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
   const unguarded = buildAgent(resolve, null);
 
   async function send(
-    method: "GET" | "HEAD" | "POST",
+    method: OutboundMethod,
     url: string,
     request: OutboundRequest,
   ): Promise<OutboundResponse> {
@@ -126,6 +130,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
 
   return {
     stream,
+    send: (method, url, request = {}) => send(method, url, request),
     post: (url, request) => send("POST", url, request),
     get: (url, request = {}) => send("GET", url, request),
     head: (url, request = {}) => send("HEAD", url, request),
