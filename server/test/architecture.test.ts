@@ -54,6 +54,8 @@ const LAW: Readonly<Record<string, readonly string[]>> = {
   main: EVERYTHING,
   test: EVERYTHING,
   bench: EVERYTHING,
+  // Published for n8n, which gives it n8n-workflow and nothing else.
+  "n8n-node": ["contract"],
   "dashboard/lib": ["contract"],
   "dashboard/ui": ["contract", "dashboard/lib"],
   "dashboard/features": ["contract", "dashboard/lib", "dashboard/ui"],
@@ -76,6 +78,7 @@ const sources = [
   "server/test",
   "bench",
   "dashboard/src",
+  "n8n-node",
   ...workflowFolders(),
 ].flatMap((folder) => readSources(ROOT, folder));
 
