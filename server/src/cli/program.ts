@@ -16,6 +16,7 @@ import { addFunnel } from "./funnel.ts";
 import { addImport } from "./import.ts";
 import { addKeys } from "./keys.ts";
 import { addLocks } from "./locks.ts";
+import { addMigration } from "./migration.ts";
 import { addN8n } from "./n8n.ts";
 import { addOpportunities } from "./opportunities.ts";
 import { addPolicy } from "./policy.ts";
@@ -55,6 +56,7 @@ const GROUPS = [
   addKeys,
   addLocks,
   addN8n,
+  addMigration,
   addArchive,
   addAudit,
   addDoctor,
