@@ -8,6 +8,7 @@ import {
   IconListDetails,
   IconMailOff,
   IconRoute,
+  IconRouteAltLeft,
   IconStack2,
   IconTimeline,
   IconUserCheck,
@@ -41,6 +42,9 @@ const ResourcesPage = later(
 const WorkflowsPage = later(
   async () => (await import("../features/workflows/WorkflowsPage.tsx")).WorkflowsPage,
 );
+const MigrationPage = later(
+  async () => (await import("../features/migration/MigrationPage.tsx")).MigrationPage,
+);
 const ContentPage = later(async () => (await import("../features/content/ContentPage.tsx")).ContentPage);
 const ReadersPage = later(async () => (await import("../features/readers/ReadersPage.tsx")).ReadersPage);
 const PolicyPage = later(async () => (await import("../features/policy/PolicyPage.tsx")).PolicyPage);
@@ -56,6 +60,7 @@ export const SECTIONS: readonly Section[] = [
   { path: "/dead-letters", name: "Dead letters", key: "l", icon: IconMailOff, page: DeadLettersPage },
   { path: "/resources", name: "Resources", key: "r", icon: IconGauge, page: ResourcesPage },
   { path: "/workflows", name: "Workflows", key: "w", icon: IconRoute, page: WorkflowsPage },
+  { path: "/migration", name: "Migration", key: "m", icon: IconRouteAltLeft, page: MigrationPage },
   { path: "/content", name: "Content", key: "c", icon: IconArticle, page: ContentPage },
   { path: "/readers", name: "Readers", key: "i", icon: IconChartLine, page: ReadersPage },
   { path: "/policy", name: "Policy", key: "p", icon: IconAdjustments, page: PolicyPage },
