@@ -127,6 +127,7 @@ declare module "n8n-workflow" {
     name: "default" | "setup";
     httpMethod: string;
     path: string;
+    isFullPath?: boolean;
     responseMode?: string;
     responseCode?: string;
     responseData?: string;

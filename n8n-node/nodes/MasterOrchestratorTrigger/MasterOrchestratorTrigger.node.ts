@@ -44,6 +44,7 @@ export class MasterOrchestratorTrigger implements INodeType {
         name: "default",
         httpMethod: "POST",
         path: '={{ $parameter["path"] }}',
+        isFullPath: true,
         responseMode: "onReceived",
         responseCode: "202",
         // Only $execution may stand here: the answer is made when the execution exists.
