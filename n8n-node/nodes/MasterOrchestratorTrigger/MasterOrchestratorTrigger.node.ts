@@ -46,7 +46,8 @@ export class MasterOrchestratorTrigger implements INodeType {
         path: '={{ $parameter["path"] }}',
         isFullPath: true,
         responseMode: "onReceived",
-        responseCode: "202",
+        // n8n takes a number only, and this is the way to give one.
+        responseCode: "={{ 202 }}",
         // Only $execution may stand here: the answer is made when the execution exists.
         responseData: "={{ ({ accepted: true, execution_id: $execution.id }) }}",
       },
