@@ -51,12 +51,13 @@ describe("every template", () => {
           assert.equal((credential as { id: unknown }).id, null);
         }
       }
-      for (const [from, { main }] of Object.entries(connections) as [
-        string,
-        { main: { node: string }[][] },
-      ][]) {
+      for (const [from, outputs] of Object.entries(connections)) {
         assert.ok(names.has(from), from);
-        for (const { node } of main.flat()) assert.ok(names.has(node), node);
+        for (const { node } of Object.values(outputs)
+          .flat(2)
+          .filter((target) => target !== null)) {
+          assert.ok(names.has(node), node);
+        }
       }
       const texts = nodes.flatMap((node) => [...textsIn(node.parameters)]);
       for (const text of texts) {
