@@ -13,6 +13,10 @@ import { Fetched } from "../../ui/Fetched.tsx";
 const BY_ADMINS = { role: "admin" } as const;
 type Inventoried = z.infer<typeof N8nInventory>["workflows"][number];
 
+/** No phase can be done with it: there is nothing to begin. */
+const isStuck = ({ obstacles, migration }: Inventoried) =>
+  migration === null && Object.values(obstacles).every((why) => why !== null);
+
 export function Inventory() {
   const [asked, setAsked] = useState(false);
   const inventory = useApi<z.infer<typeof N8nInventory>>(asked ? "/migrations/inventory" : null);
@@ -37,7 +41,7 @@ export function Inventory() {
       {({ workflows }) => (
         <DataTable
           label="Workflows in n8n"
-          rows={workflows}
+          rows={workflows.toSorted((a, b) => Number(isStuck(a)) - Number(isStuck(b)))}
           keyOf={(workflow) => workflow.n8n_workflow_id}
           empty="There are no workflows in n8n."
           columns={[
@@ -56,7 +60,7 @@ export function Inventory() {
             {
               title: "",
               cell: (workflow) =>
-                workflow.migration === null ? (
+                isStuck(workflow) ? null : workflow.migration === null ? (
                   <ActionButton
                     {...BY_ADMINS}
                     loading={start.isPending && start.variables === workflow}
@@ -75,14 +79,14 @@ export function Inventory() {
   );
 }
 
-function Obstacles({ of: { obstacles } }: { of: Inventoried }) {
+function Obstacles({ of: { obstacles, name } }: { of: Inventoried }) {
   const those = Object.entries(obstacles).filter(([, why]) => why !== null);
   if (those.length === 0) return "none";
   return (
     <List size="sm">
       {those.map(([phase, why]) => (
         <List.Item key={phase}>
-          <b>{phase}</b>: {why}
+          <b>{phase}</b>: {why?.replace(`"${name}": `, "")}
         </List.Item>
       ))}
     </List>

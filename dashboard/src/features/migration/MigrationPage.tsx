@@ -1,5 +1,5 @@
 /** All workflows on their way out of n8n, the targets, the locks between them, and what is still only in n8n. */
-import { Alert, Anchor, Text } from "@mantine/core";
+import { Alert, Anchor, Box, Text } from "@mantine/core";
 import type { Migration, N8nReachable } from "@master-orchestrator/contract";
 import { IconPlugConnectedX } from "@tabler/icons-react";
 import { Link, Route, Routes } from "react-router";
@@ -60,7 +60,7 @@ function Migrations() {
               ),
             },
             { title: "Phase", cell: (migration) => <Track step={migration} short /> },
-            { title: "State", cell: (migration) => <StateBadge state={migration.state} /> },
+            { title: "State", cell: (migration) => <State of={migration} /> },
             { title: "Gates", cell: (migration) => <GatesAtOnce gates={migration.gates} /> },
             {
               title: "Lost, doubled",
@@ -82,6 +82,15 @@ function Migrations() {
         <Inventory />
       </Section>
     </Page>
+  );
+}
+
+/** As wide as its word: in a full table the badge would be cut. */
+function State({ of: { state } }: { of: Migration }) {
+  return (
+    <Box miw="max-content">
+      <StateBadge state={state} />
+    </Box>
   );
 }
 

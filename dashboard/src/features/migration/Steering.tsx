@@ -105,7 +105,8 @@ export function GoBack({ migration, path }: Part) {
     ({ state }) =>
       state === "rollback_pending" ? "The original goes back as soon as n8n answers." : "It goes back.",
   );
-  const over = migration.state === "rolled_back" || migration.state === "rollback_pending";
+  const over =
+    migration.phase === 0 || migration.state === "rolled_back" || migration.state === "rollback_pending";
   return (
     <ActionButton
       color="red"

@@ -11,7 +11,15 @@ const IN_FORCE: Record<Step["mode"], (percent: number) => string> = {
 export function Track({ step, short = false }: { step: Step; short?: boolean }) {
   const { phase, mode, share_percent } = step;
   return (
-    <Group component="ol" gap={6} p={0} m={0} style={{ listStyle: "none" }} aria-label="Phases">
+    <Group
+      component="ol"
+      gap={short ? 4 : 6}
+      p={0}
+      m={0}
+      wrap={short ? "nowrap" : "wrap"}
+      style={{ listStyle: "none" }}
+      aria-label="Phases"
+    >
       {PHASES.map(({ name, about }, i) => {
         const here = i === phase;
         const passed = i < phase;
@@ -23,6 +31,7 @@ export function Track({ step, short = false }: { step: Step; short?: boolean }) 
               variant={here ? "filled" : passed ? "light" : "outline"}
               color={here ? "indigo" : passed ? "teal" : "gray"}
               tt="none"
+              miw="max-content"
             >
               {short && !here ? i : `${i} ${name}${how}`}
             </Badge>
