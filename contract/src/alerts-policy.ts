@@ -244,7 +244,7 @@ export const AlertsPolicy = z
     enabled: z.boolean().default(true).meta({
       description: "false: nothing is judged; what fires keeps firing, silently",
     }),
-    evaluate_every_seconds: z.number().min(5).max(3600).default(30),
+    evaluate_every_seconds: z.number().min(5).max(3600).default(60),
     group_by: z
       .array(z.string().min(1).max(63))
       .max(5)

@@ -2,6 +2,7 @@
 import {
   IconAdjustments,
   IconArticle,
+  IconBell,
   IconChartLine,
   IconGauge,
   IconHome,
@@ -36,6 +37,7 @@ const ExecutionsPage = later(
 const DeadLettersPage = later(
   async () => (await import("../features/dead-letters/DeadLettersPage.tsx")).DeadLettersPage,
 );
+const AlertsPage = later(async () => (await import("../features/alerts/AlertsPage.tsx")).AlertsPage);
 const ResourcesPage = later(
   async () => (await import("../features/resources/ResourcesPage.tsx")).ResourcesPage,
 );
@@ -58,6 +60,7 @@ export const SECTIONS: readonly Section[] = [
   { path: "/queue", name: "Queue", key: "q", icon: IconStack2, page: QueuePage },
   { path: "/executions", name: "Executions", key: "e", icon: IconTimeline, page: ExecutionsPage },
   { path: "/dead-letters", name: "Dead letters", key: "l", icon: IconMailOff, page: DeadLettersPage },
+  { path: "/alerts", name: "Alerts", key: "a", icon: IconBell, page: AlertsPage },
   { path: "/resources", name: "Resources", key: "r", icon: IconGauge, page: ResourcesPage },
   { path: "/workflows", name: "Workflows", key: "w", icon: IconRoute, page: WorkflowsPage },
   { path: "/migration", name: "Migration", key: "m", icon: IconRouteAltLeft, page: MigrationPage },

@@ -13,7 +13,6 @@ import { enqueueDigest, enqueueTellings, pruneNotifications, withdraw } from "#s
 import { activeSilences } from "#store/alerts-silences.ts";
 import { endTurn, markDigest, type Turn, takeTurn } from "#store/alerts-watch.ts";
 import type { Database, Queryable } from "#store/database.ts";
-import { currentPolicy } from "#store/policies.ts";
 import { countedUntil } from "#store/roll-ups.ts";
 
 export interface LookContext {
@@ -21,13 +20,13 @@ export interface LookContext {
   tickIntervalMs: number;
 }
 
+/** What is old enough is deleted about once an hour. */
+const PRUNE_EVERY_MS = 3_600_000;
 /** A summary waits so long for the last minutes to be counted; then it does without. */
 const COUNTING_WITHIN_MS = 10 * 60_000;
 
 /** Null while another replica looks, or has just done so. Returns what has changed. */
-export async function look(context: LookContext): Promise<Change[] | null> {
-  const policy = (await currentPolicy(context.db))?.policy;
-  if (!policy) return null;
+export async function look(context: LookContext, policy: Policy): Promise<Change[] | null> {
   return await context.db.transaction(async (tx) => {
     const turn = await takeTurn(tx, policy.alerts.evaluate_every_seconds);
     if (!turn) return null;
@@ -54,17 +53,16 @@ async function judgeAndTell(tx: Queryable, { policy, turn, context }: Look): Pro
   await applyChanges(tx, changes, nowMs);
   await tell(tx, policy, nowMs);
   await endTurn(tx, judged, nowMs);
-  await Promise.all([pruneAlerts(tx), pruneNotifications(tx)]);
+  if (nowMs % PRUNE_EVERY_MS < policy.alerts.evaluate_every_seconds * 1000) {
+    await Promise.all([pruneAlerts(tx), pruneNotifications(tx)]);
+  }
   return changes;
 }
 
 async function tell(tx: Queryable, policy: Policy, nowMs: number): Promise<void> {
-  const [alerts, listeners, silences] = await Promise.all([
-    toldAlerts(tx),
-    listChannels(tx, null, MOST_CHANNELS),
-    activeSilences(tx),
-  ]);
+  const alerts = await toldAlerts(tx);
   if (alerts.length === 0) return;
+  const [listeners, silences] = await Promise.all([listChannels(tx, null, MOST_CHANNELS), activeSilences(tx)]);
   const next = tellings(alerts, { listeners, silences, policy: policy.alerts, nowMs });
   const over = next.tellings.filter(({ kind }) => kind === "resolved").map(({ alertId }) => alertId);
   const withdrawn = await withdraw(tx, over);

@@ -21,7 +21,7 @@ export interface Watch {
   stop(): Promise<void>;
 }
 
-const DEFAULT_EVERY_MS = 30_000;
+const DEFAULT_EVERY_MS = 60_000;
 /** Another replica may be delivering what seems due: looking again sooner would not help. */
 const LEAST_PAUSE_MS = 1_000;
 
@@ -33,10 +33,11 @@ export function startWatch(context: WatchContext): Watch {
   let running: Promise<void> = Promise.resolve();
   let nextLookMs = clock.nowMs();
   const turn = async () => {
-    const everyMs = await intervalMs(context);
     if (clock.nowMs() >= nextLookMs) {
+      const policy = (await currentPolicy(context.db))?.policy;
+      const everyMs = policy ? policy.alerts.evaluate_every_seconds * 1000 : DEFAULT_EVERY_MS;
       nextLookMs = (Math.floor(clock.nowMs() / everyMs) + 1) * everyMs;
-      report(context.log, await look(context));
+      if (policy) report(context.log, await look(context, policy));
     }
     await deliverDue(context, ending.signal);
     const dueMs = (await nextNotification(context.db)) ?? Number.POSITIVE_INFINITY;
@@ -60,11 +61,6 @@ export function startWatch(context: WatchContext): Watch {
       await running;
     },
   };
-}
-
-async function intervalMs({ db }: WatchContext): Promise<number> {
-  const seconds = (await currentPolicy(db))?.policy.alerts.evaluate_every_seconds;
-  return seconds === undefined ? DEFAULT_EVERY_MS : seconds * 1000;
 }
 
 function report(log: Log, changes: Awaited<ReturnType<typeof look>>): void {
