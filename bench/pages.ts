@@ -136,11 +136,11 @@ async function measure(url: string, db: Database): Promise<Map<string, Cost>> {
     await time(name, () => Promise.all(paths.map(ask)));
     if (paths.length > 1) for (const path of paths) await time(`  ${path}`, () => ask(path));
   }
-  const { rows: lanes } = await db.query(
+  const { rows: lanes } = await db.query<{ workflowType: string; contentType: string }>(
     `select distinct workflow_type as "workflowType", content_type as "contentType" from tasks where status = 'queued'`,
   );
   await time("(all waiting tasks counted in full)", () =>
-    waitingCounts(db, lanes as Parameters<typeof waitingCounts>[1], [0, 50, 100], defaultPolicy().ageing),
+    waitingCounts(db, lanes, [0, 50, 100], defaultPolicy().ageing),
   );
   return costs;
 }

@@ -56,7 +56,8 @@ function Facts({ alert }: { alert: AlertDetail }) {
       {alert.summary && <Text>{alert.summary}</Text>}
       {alert.no_data_since && (
         <Text size="sm">
-          Its figures are missing since <Moment at={alert.no_data_since} />: it neither fires nor resolves meanwhile.
+          Its figures are missing since <Moment at={alert.no_data_since} />: it neither fires nor resolves
+          meanwhile.
         </Text>
       )}
       {alert.acknowledged_by && (
@@ -111,7 +112,9 @@ function Actions({ alert }: { alert: AlertDetail }) {
           End it
         </ActionButton>
       </Group>
-      {silencing && <SilenceForm rule={alert.rule} labels={alert.labels} onClose={() => setSilencing(false)} />}
+      {silencing && (
+        <SilenceForm rule={alert.rule} labels={alert.labels} onClose={() => setSilencing(false)} />
+      )}
     </>
   );
 }

@@ -72,7 +72,10 @@ function Overview({ tab = "now" }: { tab?: string }) {
 
 function Alerts({ state, empty }: { state: "open" | "resolved"; empty: string }) {
   const [severity, setSeverity] = useState("all");
-  const alerts = useList<Alert>("/alerts", "alerts", { state, severity: severity === "all" ? undefined : severity });
+  const alerts = useList<Alert>("/alerts", "alerts", {
+    state,
+    severity: severity === "all" ? undefined : severity,
+  });
   return (
     <>
       <Group mb="sm">

@@ -36,7 +36,8 @@ function draftOf(channel: AlertChannel | null): Draft {
 
 function bodyOf({ name: _, target, secret, ...rest }: Draft) {
   const to = target.split(/[\s,;]+/).filter((one) => one !== "");
-  const settings = rest.kind === "email" ? { to } : rest.kind === "slack" || target === "" ? null : { url: target };
+  const settings =
+    rest.kind === "email" ? { to } : rest.kind === "slack" || target === "" ? null : { url: target };
   return { ...rest, ...(settings && { settings }), ...(secret.trim() !== "" && { secret: secret.trim() }) };
 }
 
@@ -45,7 +46,11 @@ export function ChannelForm({ channel, onClose }: { channel: AlertChannel | null
   const change = (part: Partial<Draft>) => setDraft((before) => ({ ...before, ...part }));
   const kind = KINDS[draft.kind];
   const save = useAction(
-    () => ({ method: "PUT", path: `/alerts/channels/${encodeURIComponent(draft.name)}`, body: bodyOf(draft) }),
+    () => ({
+      method: "PUT",
+      path: `/alerts/channels/${encodeURIComponent(draft.name)}`,
+      body: bodyOf(draft),
+    }),
     "The channel is set: test it.",
   );
   return (
@@ -89,7 +94,9 @@ export function ChannelForm({ channel, onClose }: { channel: AlertChannel | null
           allowDeselect={false}
           onChange={(value) =>
             change(
-              value === "none" ? { alerts: false } : { alerts: true, least_severity: (value ?? "info") as Severity },
+              value === "none"
+                ? { alerts: false }
+                : { alerts: true, least_severity: (value ?? "info") as Severity },
             )
           }
           data={[

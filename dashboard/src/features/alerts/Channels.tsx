@@ -82,8 +82,8 @@ function Standing({ channel }: { channel: AlertChannel }) {
         failing
       </Badge>
       <Text size="xs">
-        {channel.last_error} ({channel.failures_in_row} in a row since <Moment at={channel.failing_since} />; next try{" "}
-        <Moment at={channel.next_try_at} />)
+        {channel.last_error} ({channel.failures_in_row} in a row since <Moment at={channel.failing_since} />;
+        next try <Moment at={channel.next_try_at} />)
       </Text>
     </>
   );
@@ -103,11 +103,11 @@ function Actions({ channel, onEdit }: { channel: AlertChannel; onEdit: () => voi
       </ActionButton>
       {channel.origin === "api" && (
         <>
-          <ActionButton role="admin" variant="subtle" onAct={onEdit}>
+          <ActionButton needs="admin" variant="subtle" onAct={onEdit}>
             Change
           </ActionButton>
           <ActionButton
-            role="admin"
+            needs="admin"
             variant="subtle"
             color="red"
             ask={`Nobody is told through ${channel.name} any more; ${channel.waiting} waiting messages are dropped.`}

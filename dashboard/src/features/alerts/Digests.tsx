@@ -10,7 +10,9 @@ export function Digests() {
   if (digests.rows.length === 0) {
     return (
       <Center p="xl">
-        <Text c="dimmed">{digests.isPending ? "…" : "None yet: the first is made when its time of day comes."}</Text>
+        <Text c="dimmed">
+          {digests.isPending ? "…" : "None yet: the first is made when its time of day comes."}
+        </Text>
       </Center>
     );
   }

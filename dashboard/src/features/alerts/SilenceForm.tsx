@@ -33,7 +33,10 @@ export function SilenceForm(props: { rule: string; labels: Record<string, string
           value={hours}
           onChange={(value) => setHours(value ?? "4")}
           allowDeselect={false}
-          data={HOURS.map((one) => ({ value: String(one), label: one < 48 ? `${one} h` : `${one / 24} days` }))}
+          data={HOURS.map((one) => ({
+            value: String(one),
+            label: one < 48 ? `${one} h` : `${one / 24} days`,
+          }))}
         />
         {subject !== "" && (
           <Checkbox
