@@ -82,7 +82,7 @@ function Standing({ channel }: { channel: AlertChannel }) {
         failing
       </Badge>
       <Text size="xs">
-        {channel.last_error} ({channel.failures_in_row} in a row since <Moment at={channel.failing_since} />;
+        {channel.last_error} ({channel.failures_in_row} in a row since <Moment at={channel.failing_since} />,
         next try <Moment at={channel.next_try_at} />)
       </Text>
     </>
