@@ -298,7 +298,7 @@ function sendBytes(reply: FastifyReply, request: FastifyRequest, answer: Answer,
   if (nowMs) all.date = new Date(nowMs()).toUTCString();
   reply.hijack();
   if (body instanceof Uint8Array) {
-    all["content-length"] = body.length;
+    if (status !== 204 && status !== 304) all["content-length"] = body.length;
     reply.raw.writeHead(status, all).end(body);
   } else {
     reply.raw.writeHead(status, all);
