@@ -15,7 +15,7 @@ import type { HeldWorkflow } from "./n8n-api.ts";
 import { workflowOf } from "./slots.ts";
 
 export const BY = "migration";
-const HOOK_READY_LOOKS = 60;
+const HOOK_READY_LOOKS = 240;
 const HOOK_LOOK_MS = 250;
 
 /** What was changed in n8n since we wrote or read it last, each in words; empty where nothing was. */

@@ -22,7 +22,8 @@ export interface Migrator {
 }
 
 const LOOK_EVERY_MS = 5_000;
-const HELD_FOR_MS = 60_000;
+/** Longer than the calls to n8n that one migration may need in a look. */
+const HELD_FOR_MS = 300_000;
 const MOST_MIGRATIONS = 500;
 const KEPT_MS = 35 * 86_400_000;
 const FORGET_EVERY_MS = 3_600_000;
@@ -90,7 +91,10 @@ async function round(
     if (nextMs !== null) next.push(nextMs);
   }
   await withN8n(context, async () => {
-    for (const row of rows) await lookAfter(context, row);
+    for (const row of rows) {
+      if (!(await holdConnection(db, holder, HELD_FOR_MS))) return;
+      await lookAfter(context, row);
+    }
     await settleLost(context, state.asked);
     await stopCancelled(context);
   });
@@ -108,9 +112,9 @@ async function startDue(context: MigrateContext, row: MigrationRow, nowMs: numbe
   const isOurs =
     (deployed.form === "basic" || deployed.form === "gateway" || deployed.form === "final") &&
     !deployed.byShare;
-  const goesBack = row.wanted.form === "original" && row.state !== "rollback_pending";
-  if (!isOurs || goesBack) return null;
-  if (row.state !== "rollback_pending" && !isClock(row, row.phaseBefore)) return null;
+  // On the way back it goes on until the original is there; once n8n has not answered, nobody could run it.
+  const goesBack = row.wanted.form === "original";
+  if (!isOurs || (goesBack ? row.tries > 0 : !isClock(row, row.phaseBefore))) return null;
   const timetable = await timetableFor(db, row, timeZone);
   const slotMs = timetable.lastAt(nowMs);
   if (

@@ -65,7 +65,8 @@ export interface N8nApi {
   patchCredential(id: string, type: string, data: Answer): Promise<void>;
 }
 
-const TIMEOUT_MS = 20_000;
+/** A busy n8n takes its time; what it has not answered by then may still be done. */
+const TIMEOUT_MS = 45_000;
 const PAGE = 100;
 const MOST_PAGES = 20;
 const RUNNING = ["running", "waiting"];

@@ -101,7 +101,8 @@ export async function listTurns(
 export async function followTasks(db: Queryable, workflowType: string): Promise<number> {
   const { rowCount } = await db.query(
     `update migration_turns m set ended_at = t.completed_at, started_at = t.started_at,
-            outcome = case t.status when 'completed' then 'succeeded' when 'cancelled' then 'cancelled' else 'failed' end,
+            outcome = case when t.status = 'completed' then 'succeeded'
+                           when t.status = 'cancelled' and t.failures = 0 then 'cancelled' else 'failed' end,
             cause = m.cause || case t.status when 'completed' then '' else '; the task is ' || t.status end
        from tasks t
       where m.workflow_type = $1 and m.outcome = 'open' and m.task_id = t.task_id

@@ -44,7 +44,14 @@ export async function openRealN8n(folder: string): Promise<RealN8n> {
   const { N8N_TEST_URL: running, N8N_TEST_API_KEY: key = "" } = process.env;
   if (running) {
     const nothing = async () => {};
-    return { url: running, apiKey: key, call: caller(running, key), start: nothing, stop: nothing, close: nothing };
+    return {
+      url: running,
+      apiKey: key,
+      call: caller(running, key),
+      start: nothing,
+      stop: nothing,
+      close: nothing,
+    };
   }
   const home = await mkdtemp(join(tmpdir(), "n8n-home-"));
   const [port, broker] = [await freePort(), await freePort()];

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON as n8n has it
-type Json = Record<string, any>;
+export type Json = Record<string, any>;
 
 export interface StubExecution {
   id: string;
@@ -23,6 +23,8 @@ export interface StubN8n {
   workflows: Map<string, Json>;
   executions: StubExecution[];
   credentials: Json[];
+  /** Messages that were posted to webhooks, oldest first. */
+  messages: Json[];
   /** Ids of executions that were stopped. */
   stopped: string[];
   /** `down`: refuses connections' requests by 503; `booting`: answers 200 with a page, as n8n does. */
@@ -49,6 +51,7 @@ export async function openStubN8n(): Promise<StubN8n> {
     workflows: new Map(),
     executions: [],
     credentials: [],
+    messages: [],
     stopped: [],
     mood: "up",
   };
@@ -104,7 +107,7 @@ function answer(
   if (stub.mood === "down") return { status: 503, value: { message: "Service Unavailable" } };
   if (stub.mood === "booting") return { status: 200, page: "n8n is starting up. Please wait" };
   const hook = /^\/webhook\/(.+)$/.exec(url.pathname)?.[1];
-  if (hook !== undefined) return atHook(stub, request, hook);
+  if (hook !== undefined) return atHook(stub, request, hook, body);
   if (request.headers["x-n8n-api-key"] !== stub.apiKey)
     return { status: 401, value: { message: "unauthorized" } };
   const [kind, id, action] = url.pathname.replace("/api/v1/", "").split("/").map(decodeURIComponent);
@@ -118,13 +121,21 @@ function answer(
   return { status: 404, value: { message: "not found" } };
 }
 
-function atHook(stub: Pick<StubN8n, "workflows">, request: IncomingMessage, path: string): StubAnswer {
+function atHook(
+  stub: Pick<StubN8n, "workflows" | "messages">,
+  request: IncomingMessage,
+  path: string,
+  body: Json | null,
+): StubAnswer {
   const found = [...stub.workflows.values()].some((workflow) =>
     workflow.nodes.some((node: Json) => node.parameters?.path === path && workflow.active),
   );
   if (!found)
     return { status: 404, value: { message: `The requested webhook "${path}" is not registered.` } };
-  if (request.method === "POST") return { status: 202, value: { accepted: true } };
+  if (request.method === "POST") {
+    stub.messages.push(body as Json);
+    return { status: 202, value: { accepted: true } };
+  }
   return {
     status: 404,
     value: {
