@@ -117,12 +117,7 @@ async function startDue(context: MigrateContext, row: MigrationRow, nowMs: numbe
   if (!isOurs || (goesBack ? row.tries > 0 : !isClock(row, row.phaseBefore))) return null;
   const timetable = await timetableFor(db, row, timeZone);
   const slotMs = timetable.lastAt(nowMs);
-  if (
-    slotMs !== null &&
-    slotMs > deployed.atMs &&
-    slotMs > row.observedUntilMs &&
-    row.state !== "rollback_pending"
-  ) {
+  if (slotMs !== null && slotMs > deployed.atMs && slotMs > row.observedUntilMs) {
     const { taken } = await db.transaction((tx) =>
       takeForOrchestrator(tx, row, slotMs, "its moment has come by the schedule that it had in n8n"),
     );

@@ -54,6 +54,7 @@ export interface N8nApi {
   put(id: string, content: Uint8Array): Promise<HeldWorkflow>;
   create(content: Uint8Array): Promise<HeldWorkflow>;
   publish(id: string, versionId: string | null): Promise<void>;
+  /** Archived at least, which takes it out of force. */
   remove(id: string): Promise<void>;
   /** Newest first, those that began after a moment; at most a thousand. Running ones too. */
   executions(workflowId: string, sinceMs: number): Promise<N8nExecution[]>;
@@ -103,7 +104,12 @@ export function openN8n(outbound: Outbound, connection: N8nConnection): N8nApi {
       return heldOf(await call("POST", "/workflows", writable(content)));
     },
     async remove(id) {
-      await ask(outbound, connection, "DELETE", `/workflows/${encodeURIComponent(id)}`);
+      const path = `/workflows/${encodeURIComponent(id)}`;
+      await ask(outbound, connection, "POST", `${path}/archive`);
+      // n8n takes its triggers down later, and refuses to delete it until then: archived is gone enough.
+      await ask(outbound, connection, "DELETE", path).catch((error) => {
+        if (!(error instanceof Refused)) throw error;
+      });
     },
     async executions(workflowId, sinceMs) {
       const of = `workflowId=${encodeURIComponent(workflowId)}&includeData=false`;

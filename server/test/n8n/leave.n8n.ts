@@ -12,6 +12,9 @@ import { freshDatabase } from "../database.ts";
 import { send } from "../http.ts";
 import { findN8n, HOW_TO_INSTALL, openRealN8n, type RealN8n } from "./real-n8n.ts";
 
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked into as the test pleases
+type Json = Record<string, any>;
+
 const EVERY_MS = 30_000;
 const ADMIN_KEY = "the-admin-key-of-the-n8n-suite";
 const TYPE = "nightly_report";
@@ -46,7 +49,9 @@ async function openSite(): Promise<Site> {
   return {
     url: `http://127.0.0.1:${port}`,
     begun,
-    breakIt: () => void (broken = true),
+    breakIt() {
+      broken = true;
+    },
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -133,7 +138,7 @@ it("a scheduled workflow leaves n8n phase by phase, and its gate brings it back"
     return answer.body;
   };
   const migration = () => api("GET", `/migrations/${TYPE}`);
-  const until = async (what: string, fits: (m: any) => boolean, seconds = 400) => {
+  const until = async (what: string, fits: (migration: Json) => boolean, seconds = 400) => {
     const giveUpAt = performance.now() + seconds * 1000;
     for (;;) {
       const seen = await migration();
@@ -181,7 +186,7 @@ it("a scheduled workflow leaves n8n phase by phase, and its gate brings it back"
   assert.equal(back.phase, 0);
   assert.equal(content(await n8n.call("GET", `/workflows/${made.id}`)), original, "the original's bytes");
   const { events } = await api("GET", `/migrations/${TYPE}/history?limit=100`);
-  assert.ok(events.some(({ event, cause }: any) => event === "gate_breached" && /success/.test(cause)));
+  assert.ok(events.some(({ event, cause }: Json) => event === "gate_breached" && /success/.test(cause)));
   const endMs = Date.now() + 2 * EVERY_MS;
   while (Date.now() < endMs + 15_000) await new Promise((resolve) => setTimeout(resolve, 500));
   // From the third side: the work itself was begun once for each moment, from the first until after the rollback.
@@ -192,8 +197,8 @@ it("a scheduled workflow leaves n8n phase by phase, and its gate brings it back"
     if (times !== 1) problems.push(`${new Date(at).toISOString()}: ${times}`);
   }
   const { runs } = await api("GET", `/migrations/${TYPE}/runs?limit=500`);
-  const lost = runs.filter(({ outcome }: any) => outcome === "lost");
-  const doubled = runs.filter(({ n8n_execution_ids }: any) => n8n_execution_ids.length > 1);
+  const lost = runs.filter(({ outcome }: Json) => outcome === "lost");
+  const doubled = runs.filter(({ n8n_execution_ids }: Json) => n8n_execution_ids.length > 1);
   t.diagnostic(
     `${moments.length} moments; runs of the orchestrator's account: ${runs.length}, lost ${lost.length}, doubled ${doubled.length}`,
   );

@@ -171,7 +171,13 @@ function workflowCall(
     workflow.activeVersionId = body?.versionId ?? workflow.versionId;
     return { status: 200, value: workflow };
   }
+  if (action === "archive") {
+    Object.assign(workflow, { isArchived: true, active: false });
+    return { status: 200, value: workflow };
+  }
   if (method === "DELETE") {
+    if (!workflow.isArchived)
+      return { status: 400, value: { message: "Workflow must be archived before it can be deleted." } };
     stub.workflows.delete(id);
     return { status: 200, value: workflow };
   }
