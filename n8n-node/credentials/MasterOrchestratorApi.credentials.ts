@@ -25,7 +25,7 @@ export class MasterOrchestratorApi implements ICredentialType {
       typeOptions: { password: true },
       default: "",
       required: true,
-      description: "A key with the role worker: orchestrator keys create &lt;name&gt; --role worker",
+      description: "A key with the role worker: orchestrator keys create --name n8n --role worker",
     },
     {
       displayName: "Signing Secret",

@@ -66,7 +66,7 @@ function Used({ gate }: { gate: MigrationGate }) {
 
 export function Verdict({ verdict }: { verdict: GateVerdict }) {
   return (
-    <Badge color={COLORS[verdict]} variant="light" miw="max-content">
+    <Badge color={COLORS[verdict]} variant="light" style={{ minWidth: "max-content" }}>
       {words(verdict)}
     </Badge>
   );
@@ -80,7 +80,7 @@ export function GatesAtOnce({ gates }: { gates: readonly MigrationGate[] }) {
   });
   if (kinds.length === 0) return <Text size="sm">–</Text>;
   return kinds.map(({ verdict, number }) => (
-    <Badge key={verdict} color={COLORS[verdict]} variant="light" mr={4} miw="max-content">
+    <Badge key={verdict} color={COLORS[verdict]} variant="light" mr={4} style={{ minWidth: "max-content" }}>
       {number} {verdict === "holds" ? "hold" : words(verdict)}
     </Badge>
   ));

@@ -88,7 +88,7 @@ function Migrations() {
 /** As wide as its word: in a full table the badge would be cut. */
 function State({ of: { state } }: { of: Migration }) {
   return (
-    <Box miw="max-content">
+    <Box style={{ minWidth: "max-content" }}>
       <StateBadge state={state} />
     </Box>
   );

@@ -31,7 +31,7 @@ export function Track({ step, short = false }: { step: Step; short?: boolean }) 
               variant={here ? "filled" : passed ? "light" : "outline"}
               color={here ? "indigo" : passed ? "teal" : "gray"}
               tt="none"
-              miw="max-content"
+              style={{ minWidth: "max-content" }}
             >
               {short && !here ? i : `${i} ${name}${how}`}
             </Badge>
