@@ -173,6 +173,14 @@ export const ExperimentNow = Experiment.extend({
     .string()
     .nullable()
     .meta({ description: "What it waits for, or what the next run would say" }),
+  looks: z
+    .array(
+      z.object({
+        at: Timestamp,
+        variants: z.array(z.object({ key: z.string(), chance_best: Figure, mean: Figure, units: z.int() })),
+      }),
+    )
+    .meta({ description: "How the figures went, at most 200 looks, the oldest first" }),
 }).meta({ id: "ExperimentNow" });
 export type ExperimentNow = z.infer<typeof ExperimentNow>;
 

@@ -30,7 +30,7 @@ export function DataTable<Row>(props: {
     );
   }
   return (
-    <Stack gap="xs">
+    <Stack gap="xs" miw={0} maw="100%">
       <Table.ScrollContainer minWidth={Math.min(700, 110 * columns.length)}>
         <Table striped highlightOnHover verticalSpacing="xs" aria-label={label}>
           <Table.Thead>

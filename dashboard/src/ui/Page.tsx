@@ -8,9 +8,9 @@ export function Page(props: { title: string; about?: string; actions?: ReactNode
     document.title = `${title} · Master Orchestrator`;
   }, [title]);
   return (
-    <Stack gap="lg">
+    <Stack gap="lg" miw={0}>
       <Group justify="space-between" align="flex-start">
-        <div>
+        <div style={{ minWidth: 0, overflowWrap: "anywhere" }}>
           <Title order={1} size="h2">
             {title}
           </Title>

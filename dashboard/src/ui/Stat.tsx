@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 
 export function Stat(props: { name: string; value: ReactNode; note?: ReactNode; children?: ReactNode }) {
   return (
-    <Card withBorder padding="md">
+    <Card withBorder padding="md" style={{ minWidth: 0, overflowWrap: "anywhere" }}>
       <Text size="xs" c="dimmed" tt="uppercase" fw={600}>
         {props.name}
       </Text>

@@ -87,20 +87,27 @@ export interface StateCounts {
 }
 
 const STATES_COUNTED = 10_000;
+const LIVE_EXECUTIONS = ["IDLE", "ANALYZING", "DISPATCHING", "MONITORING", "ERROR_RECOVERY"];
+const LIVE_TASKS = ["scheduled", "queued", "running", "retrying", "dead_lettered"];
 
 /** How many executions and tasks are in each state, as far as people count. */
 export async function readStates(db: Queryable): Promise<StateCounts> {
-  const counted = (table: string, states: string) => `(
-    select jsonb_object_agg(wanted.status, (select count(*) from (
-        select from ${table} t where t.status = wanted.status limit ${STATES_COUNTED}) few))
-      from unnest(array[${states}]) wanted (status))`;
+  // Literal states in the order of the index: the planner must not take a rare one for a third of the table.
+  const counted = (table: string, states: readonly string[]) =>
+    `jsonb_build_object(${states
+      .map(
+        (state) =>
+          `'${state}', (select count(*) from (select from ${table} where status = '${state}'
+             order by workflow_type limit ${STATES_COUNTED}) few)`,
+      )
+      .join(", ")})`;
   const { rows } = await db.query(
-    `select ${counted("workflow_orchestration", "'IDLE', 'ANALYZING', 'DISPATCHING', 'MONITORING', 'ERROR_RECOVERY'")} as executions,
-            ${counted("tasks", "'scheduled', 'queued', 'running', 'retrying', 'dead_lettered'")} as tasks,
+    `select ${counted("workflow_orchestration", LIVE_EXECUTIONS)} as executions, ${counted("tasks", LIVE_TASKS)} as tasks,
             (select jsonb_object_agg(status, n) from (
                select status, count(*) as n from (
                  select status from workflow_orchestration where completed_at > orchestrator_now() - interval '1 hour'
-                    and workflow_type <> 'master_orchestrator' limit ${STATES_COUNTED}) ended group by 1) ends) as ended`,
+                    and workflow_type <> 'master_orchestrator' order by completed_at limit ${STATES_COUNTED}) ended
+                group by 1) ends) as ended`,
   );
   const row = rows[0] ?? {};
   return { executions: row.executions ?? {}, tasks: row.tasks ?? {}, endedRuns: row.ended ?? {} };

@@ -33,7 +33,7 @@ export async function laneCounts(db: Queryable, most: number): Promise<LaneCount
      counted as (
        select lane.*, (select count(*) from (select from tasks t where t.status = lane.status
                           and t.workflow_type = lane.workflow_type and t.content_type = lane.content_type
-                        limit $1) few)::int as n,
+                        order by t.created_at limit $1) few)::int as n,
               case when lane.status = 'queued' then (
                 select min(head.aged_from) from generate_series(0, 100) as level (priority) cross join lateral (
                   select t.aged_from from tasks t where t.status = 'queued' and t.workflow_type = lane.workflow_type

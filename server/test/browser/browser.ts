@@ -1,4 +1,5 @@
 /** Owns a real headless browser for tests of the dashboard: one for all of a file, a fresh profile for each page. */
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { after, type TestContext } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -6,6 +7,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 /** Real time that something on a page is waited for; only a test that fails waits that long. */
 const PATIENCE_MS = Number(process.env.BROWSER_PATIENCE_MS ?? 30_000);
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const STARTS_WITHIN_MS = 60_000;
 /** A browser under test talks to nobody but the page's server. */
 const QUIETLY = [
   ...["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"],
@@ -13,7 +15,12 @@ const QUIETLY = [
 ];
 
 const given = process.env.CHROMIUM_PATH;
-const executablePath = [...(given === undefined ? PLACES : [given])].find((path) => existsSync(path));
+const executablePath = (given === undefined ? PLACES : [given]).find(isBrowser);
+
+/** A file of that name may be a stand-in that only says what to install. */
+function isBrowser(path: string): boolean {
+  return existsSync(path) && spawnSync(path, ["--version"], { timeout: STARTS_WITHIN_MS }).status === 0;
+}
 
 /** For the option `skip` of a test: why there is no browser, or false. */
 export const NO_BROWSER: string | false =

@@ -49,6 +49,13 @@ async function shown(page: Page, url: string): Promise<void> {
   await page.getByLabel("loading").first().waitFor({ state: "detached" });
 }
 
+/** The innermost elements that reach beyond the window without a box of their own that scrolls. */
+const TOO_WIDE = `[...document.querySelectorAll("main *, header *")].filter((one) => {
+  if (one.getBoundingClientRect().right <= innerWidth || one.children.length > 3) return false;
+  for (let up = one.parentElement; up; up = up.parentElement) if (getComputedStyle(up).overflowX !== "visible") return false;
+  return true;
+}).slice(0, 4).map((one) => one.outerHTML.slice(0, 160)).join(" | ")`;
+
 interface Finding {
   id: string;
   nodes: { html: string; failureSummary: string }[];
@@ -83,7 +90,7 @@ for (const scheme of ["light", "dark"] as const) {
       wrong.push(...(await findings(page)).map((finding) => `${path}: ${finding}`));
       await page.setViewportSize({ width: 375, height: 700 });
       const width = await page.evaluate("document.scrollingElement.scrollWidth");
-      if (width !== 375) wrong.push(`${path} is ${width} wide on a phone, and scrolls sideways`);
+      if (width !== 375) wrong.push(`${path} is ${width} wide on a phone: ${await page.evaluate(TOO_WIDE)}`);
     }
     assert.deepEqual(wrong, []);
   });

@@ -24,10 +24,10 @@ test("a session that is over asks for the key again, over what is there; nothing
   await house.leap(12 * 3_600_000);
   const dialog = page.getByRole("dialog", { name: "The session is over" });
   await dialog.waitFor();
-  await dialog.getByLabel("API key").fill("a wrong key");
+  await dialog.getByRole("textbox", { name: "API key" }).fill("a wrong key");
   await dialog.getByRole("button", { name: "Log in" }).click();
   await dialog.getByRole("alert").waitFor();
-  await dialog.getByLabel("API key").fill(ADMIN_KEY);
+  await dialog.getByRole("textbox", { name: "API key" }).fill(ADMIN_KEY);
   await dialog.getByRole("button", { name: "Log in" }).click();
   await dialog.waitFor({ state: "detached" });
   assert.match(page.url(), /\/dashboard\/policy$/);
@@ -85,7 +85,7 @@ test("a server that stops is missed in words, with the time of what is shown; on
   await again.api("POST", "/orchestrator/pause");
   door.open(again.url);
   await lost.waitFor({ state: "detached" });
-  await verdict.getByText(/^attention/).waitFor();
+  await verdict.getByText(/^attention \(1 cause\)/).waitFor();
   await page.getByRole("button", { name: "Resume" }).waitFor();
 });
 

@@ -111,7 +111,7 @@ function CyclePage() {
             <Section title="Decided">
               {answer.decisions.map((decision, i) => (
                 // biome-ignore lint/suspicious/noArrayIndexKey: decisions have no name, and never change
-                <Code key={i} block style={{ whiteSpace: "pre-wrap" }}>
+                <Code key={i} block style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
                   {JSON.stringify(decision)}
                 </Code>
               ))}

@@ -157,7 +157,7 @@ function Figures({ answer }: { answer: Answer }) {
         value={usd(used)}
         note={`of ${usd(budget.cap_usd)}, forecast ${usd(budget.forecast_usd)}`}
       >
-        <Progress.Root mt="xs" aria-label="The day's budget">
+        <Progress.Root mt="xs">
           <Progress.Section
             value={100 * share(budget.settled_usd, budget.cap_usd)}
             color="indigo"

@@ -100,6 +100,7 @@ function Why({ explanation, past }: { explanation: Explanation; past: boolean })
                   size={20}
                   radius="xl"
                   color={passed ? "teal" : "red"}
+                  role="img"
                   aria-label={passed ? "passed" : "closed"}
                 >
                   {passed ? <IconCheck size={14} /> : <IconX size={14} />}

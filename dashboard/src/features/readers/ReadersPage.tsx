@@ -2,12 +2,13 @@
 import { Anchor, Group, Tabs, Text } from "@mantine/core";
 import { useAction, useList } from "../../lib/data.ts";
 import { percent, usd, words } from "../../lib/format.ts";
-import type { Experiment, Insight, Opportunity, Report } from "../../lib/wire.ts";
+import type { Insight, Opportunity, Report } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
+import { Experiments } from "./Experiments.tsx";
 
 export function ReadersPage() {
   return (
@@ -103,32 +104,6 @@ function Reports() {
           ),
         },
         { title: "Written", cell: (report) => <Moment at={report.created_at} /> },
-      ]}
-    />
-  );
-}
-
-function Experiments() {
-  const experiments = useList<Experiment>("/content/experiments", "experiments");
-  return (
-    <DataTable
-      label="Experiments"
-      rows={experiments.rows}
-      keyOf={(experiment) => experiment.experiment_id}
-      loading={experiments.isPending}
-      error={experiments.error}
-      empty="No experiment has been made yet."
-      more={{
-        has: experiments.hasNextPage,
-        loading: experiments.isFetchingNextPage,
-        load: () => void experiments.fetchNextPage(),
-      }}
-      columns={[
-        { title: "Experiment", cell: (experiment) => experiment.key },
-        { title: "Hypothesis", cell: (experiment) => experiment.hypothesis },
-        { title: "Status", cell: (experiment) => <StateBadge state={experiment.status} /> },
-        { title: "Decision", cell: (experiment) => experiment.decision?.reason ?? "–" },
-        { title: "Began", cell: (experiment) => <Moment at={experiment.started_at} /> },
       ]}
     />
   );

@@ -39,11 +39,15 @@ function Budget({ budget }: { budget: Resources["budget"] }) {
     budget.daily_usd > 0 ? Math.min(100, (100 * usdAmount) / budget.daily_usd) : 100;
   return (
     <Section title={`Budget of ${budget.day}`}>
-      <Progress.Root size={26} aria-label="The day's budget">
-        <Progress.Section value={share(budget.settled_usd)} color="indigo">
+      <Progress.Root size={26} autoContrast>
+        <Progress.Section
+          value={share(budget.settled_usd)}
+          color="indigo"
+          aria-label="Settled of the day's budget"
+        >
           <Progress.Label>settled</Progress.Label>
         </Progress.Section>
-        <Progress.Section value={share(budget.held_usd)} color="yellow">
+        <Progress.Section value={share(budget.held_usd)} color="yellow" aria-label="Held of the day's budget">
           <Progress.Label>held</Progress.Label>
         </Progress.Section>
       </Progress.Root>

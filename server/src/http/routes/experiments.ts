@@ -19,6 +19,7 @@ import {
 } from "@master-orchestrator/contract";
 import { z } from "zod";
 import type { Database } from "#store/database.ts";
+import { experimentLooks } from "#store/experiment-looks.ts";
 import {
   type Arms,
   armsOf,
@@ -53,6 +54,7 @@ interface Parts {
 }
 
 const about = { tag: "Revenue" } as const;
+const MAX_LOOKS = 200;
 const LIST = "/api/v1/content/experiments";
 const ONE = `${LIST}/:key`;
 const ExperimentPath = z.strictObject({ key: ExperimentKey });
@@ -169,9 +171,12 @@ function reads({ db, desk }: Parts): Route[] {
         const arms = await db.transaction((tx) => armsOf(tx, experiment));
         const { result, waiting_for } = await desk.judge(experiment, arms, atMs);
         const running = experiment.status === "running";
+        const looks = (await experimentLooks(db, experiment.experimentId, MAX_LOOKS)).map(
+          ({ atMs: lookMs, variants }) => ({ at: new Date(lookMs).toISOString(), variants }),
+        );
         return {
           status: 200,
-          body: { ...shown(experiment), now: result, waiting_for: running ? waiting_for : null },
+          body: { ...shown(experiment), now: result, waiting_for: running ? waiting_for : null, looks },
         };
       },
     }),
