@@ -18,12 +18,19 @@ async function anHourOfWork(house: TestHouse): Promise<void> {
       ...{ workflow_type: "content_writer", content_type, priority: 30 + (minute % 5) * 10 },
       payload: { title: `A topic of minute ${minute}` },
     }));
-    await house.enqueue(...tasks, ...(minute % 2 ? [{ workflow_type: "page_audit", content_type: "daily" }] : []));
+    await house.enqueue(
+      ...tasks,
+      ...(minute % 2 ? [{ workflow_type: "page_audit", content_type: "daily" }] : []),
+    );
     await house.advance(MINUTE);
     for (const type of Object.keys(WORKFLOWS)) {
       for (const run of house.workflow(type).deliveries.slice(-3)) {
-        if (minute % 11 === 10) await run.fail({ message: "the model refused the topic", retry_recommended: false });
-        else await run.callback({ metrics: { duration_ms: 1, items_processed: 1, cost_usd: 0.04 + 0.01 * (minute % 4) } });
+        if (minute % 11 === 10)
+          await run.fail({ message: "the model refused the topic", retry_recommended: false });
+        else
+          await run.callback({
+            metrics: { duration_ms: 1, items_processed: 1, cost_usd: 0.04 + 0.01 * (minute % 4) },
+          });
       }
     }
     await house.quiet();
