@@ -8,7 +8,7 @@ export function Page(props: { title: string; about?: string; actions?: ReactNode
     document.title = `${title} · Master Orchestrator`;
   }, [title]);
   return (
-    <Stack gap="lg" miw={0}>
+    <Stack gap="lg" miw={0} style={{ overflowX: "auto" }}>
       <Group justify="space-between" align="flex-start">
         <div style={{ minWidth: 0, overflowWrap: "anywhere" }}>
           <Title order={1} size="h2">

@@ -1,15 +1,6 @@
 /** Owns what is written down of a change that somebody asked for: by whom, about what, without secrets. Refuses nothing. */
 import type { AuditEntry } from "#store/audit.ts";
-import { type Answer, actorOf, type Caller, type Route } from "./route.ts";
-
-/** What a handler knows besides: whom it was about, what was there before, what came of it. */
-export interface Remark {
-  target?: string | undefined;
-  before?: unknown;
-  after?: unknown;
-  /** Who it turned out to be, where the request itself did not say. */
-  caller?: Caller;
-}
+import { type Answer, actorOf, type Caller, type Remark, type Route } from "./route.ts";
 
 export interface Asked {
   route: Route;

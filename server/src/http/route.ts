@@ -2,7 +2,6 @@
 import type { Role } from "@master-orchestrator/contract";
 import type { TraceContext } from "@master-orchestrator/contract/trace";
 import type { z } from "zod";
-import type { Remark } from "./audit.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -21,6 +20,15 @@ export type Caller =
 /** Request headers by name, whatever their case; null when absent. */
 export interface HeaderLookup {
   get(name: string): string | null;
+}
+
+/** What a handler knows of a change besides: whom it was about, what was there before, what came of it. */
+export interface Remark {
+  target?: string | undefined;
+  before?: unknown;
+  after?: unknown;
+  /** Who it turned out to be, where the request itself did not say. */
+  caller?: Caller;
 }
 
 export interface Call<P = unknown, Q = unknown, B = unknown> {

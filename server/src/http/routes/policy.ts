@@ -24,11 +24,10 @@ import {
 } from "#store/policies.ts";
 import { unknownWorkflow } from "#store/tasks.ts";
 import { unregistered } from "#store/workflows.ts";
-import type { Remark } from "../audit.ts";
 import { pagesOf } from "../cursor.ts";
 import type { Preview } from "../policy-preview.ts";
 import { wrongField } from "../problem.ts";
-import { actorOf, defineRoute, type HeaderLookup, type Route } from "../route.ts";
+import { actorOf, defineRoute, type HeaderLookup, type Remark, type Route } from "../route.ts";
 
 export interface PolicyRouteOptions {
   db: Queryable;
