@@ -3,6 +3,7 @@ export * from "./alerts.ts";
 export * from "./alerts-policy.ts";
 export * from "./archive.ts";
 export * from "./audit.ts";
+export * from "./catalog.ts";
 export * from "./dead-letter.ts";
 export * from "./dispatch.ts";
 export * from "./doctor.ts";

@@ -62,7 +62,7 @@ export type Revenue = z.output<typeof Revenue>;
 export const IMPORTS = { events: PageEvent, conversions: Conversion, revenue: Revenue } as const;
 export type ImportKind = keyof typeof IMPORTS;
 
-const Source = z
+export const Source = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_.-]{0,62}$/, "must be lower case letters, digits, _, . and -, at most 63")
   .meta({ example: "ga4", description: "Where the rows come from; ids of different sources never meet" });

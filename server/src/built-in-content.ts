@@ -17,6 +17,7 @@ import type { WorkflowOptions } from "@master-orchestrator/sdk";
 import { nearestTo } from "@master-orchestrator/seo-monitor";
 import type { Config } from "#config.ts";
 import type { Clock } from "#engine/clock.ts";
+import { openHostTurns } from "#engine/host-turns.ts";
 import type { Log } from "#log.ts";
 import type { Outbound } from "#outbound/client.ts";
 import { createPageReader } from "#outbound/pages.ts";
@@ -48,7 +49,11 @@ export async function contentWorkflows(parts: ContentParts) {
   const { db, config, outbound, clock } = parts;
   const providers = providersOf(config);
   const publishing = await publishingParts(parts);
-  const { read: fetchPage } = createPageReader({ outbound, nowMs: clock.nowMs });
+  const { read: fetchPage } = createPageReader({
+    outbound,
+    nowMs: clock.nowMs,
+    inTurn: openHostTurns(db, clock).pass,
+  });
   return {
     pipeline: {
       type: CONTENT_PIPELINE,

@@ -9,6 +9,8 @@ import {
   type WebFailureKind,
 } from "@master-orchestrator/seo-monitor";
 import type { Config } from "#config.ts";
+import type { Clock } from "#engine/clock.ts";
+import { type HostTurns, openHostTurns } from "#engine/host-turns.ts";
 import { servedArticle } from "#http/articles/served.ts";
 import type { Outbound } from "#outbound/client.ts";
 import { type FailureKind, OutboundFailure } from "#outbound/failure.ts";
@@ -17,11 +19,17 @@ import type { Database } from "#store/database.ts";
 import { seoLibrary } from "#store/seo.ts";
 
 export function seoMonitorOf(
-  { db, config, outbound }: { db: Database; config: Config; outbound: Outbound },
+  { db, config, outbound, clock }: { db: Database; config: Config; outbound: Outbound; clock: Clock },
   { providers, sdk }: { providers: SeoMonitorParts["providers"]; sdk: WorkflowOptions },
 ): Workflow {
   const site = ownSite(db, config);
-  return seoMonitor({ library: seoLibrary(db), site, web: webOf(outbound), providers, sdk });
+  return seoMonitor({
+    library: seoLibrary(db),
+    site,
+    web: webOf(outbound, openHostTurns(db, clock)),
+    providers,
+    sdk,
+  });
 }
 
 /** The own site as the monitor audits it: the very answers that readers are sent. */
@@ -50,10 +58,13 @@ const WEB_FAILURES: Readonly<Record<FailureKind, WebFailureKind>> = {
   too_large: "too_large",
 };
 
-function webOf(outbound: Outbound): Web {
+function webOf(outbound: Outbound, turns: HostTurns): Web {
   return async (url, request) => {
     try {
-      return await fetchWebPage(outbound, url, request);
+      const { host } = new URL(url);
+      return await turns.pass(host, request.pauseMs, request.signal, () =>
+        fetchWebPage(outbound, url, request),
+      );
     } catch (error) {
       request.signal.throwIfAborted();
       if (!(error instanceof OutboundFailure)) throw error;

@@ -1,5 +1,5 @@
 /** Owns the list of routes and what each of them gets. Decides nothing. */
-import { CONTENT_PUBLISHER } from "@master-orchestrator/content-pipeline";
+import { CONTENT_PUBLISHER, nameForLookUp, shownArticle } from "@master-orchestrator/content-pipeline";
 import { Problem } from "@master-orchestrator/contract";
 import { revenueDesk } from "@master-orchestrator/revenue-optimizer";
 import { publisherTrial } from "#built-in-content.ts";
@@ -17,6 +17,7 @@ import { attemptRoutes } from "#http/routes/attempts.ts";
 import { auditRoutes } from "#http/routes/audit.ts";
 import { budgetRoutes } from "#http/routes/budget.ts";
 import { cycleRoutes } from "#http/routes/cycles.ts";
+import { catalogRoutes } from "#http/routes/catalog.ts";
 import { dashboardRoutes } from "#http/routes/dashboard.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
@@ -93,6 +94,7 @@ export function buildRoutes(foundation: Foundation): Route[] {
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),
     ...importRoutes({ db }),
+    ...catalogRoutes({ db, desk: { shown: shownArticle, name: nameForLookUp } }),
     ...sessionRoutes({ identify: authenticator.identify, sessions: foundation.sessions }),
     ...apiKeyRoutes({ db, invalidate: authenticator.invalidate, nowMs: clock.nowMs }),
     ...gatewayRoutes({

@@ -1,5 +1,8 @@
 /** Owns `orchestrator import …`: files of analytics and shops into the content schema. Never analyses them. */
 import {
+  CATALOG,
+  type CatalogAnswer,
+  type CatalogKind,
   IMPORTS,
   type ImportAnswer,
   type ImportKind,
@@ -8,13 +11,14 @@ import {
 import type { Command } from "commander";
 import { openCsv } from "./csv.ts";
 import { Failure, oneOf, Refusal } from "./failure.ts";
+import { importCatalog } from "./import-catalog.ts";
 import { type ImportRow, mapColumns, numbersOf, type Reading, readRow, readValue } from "./import-columns.ts";
 import { type Input, type Line, openInput, readLines } from "./input.ts";
 import { readJson, readNdjson } from "./json-input.ts";
 import { type Options, type Session, type Shell, withAction } from "./session.ts";
 import { counted, plain } from "./text.ts";
 
-const KINDS = Object.keys(IMPORTS) as ImportKind[];
+const KINDS = [...Object.keys(IMPORTS), ...Object.keys(CATALOG)] as (ImportKind | CatalogKind)[];
 /** Bad lines that are named one by one; the rest is counted. */
 const NAMED_PROBLEMS = 50;
 
@@ -24,7 +28,7 @@ export function addImport(program: Command, shell: Shell): void {
     program
       .command("import")
       .description(
-        "import what readers did and what it earned: events, conversions or revenue, from CSV, JSON or NDJSON",
+        "import what readers did and what it earned, or categories, entities and articles, from CSV, JSON or NDJSON",
       )
       .argument("<kind>", KINDS.join(", "))
       .argument("<file>", "the file, or - for standard input")
@@ -49,21 +53,65 @@ function collect(value: string, before: string[]): string[] {
 type Entry = { place: string } & Reading;
 
 async function importFile(session: Session, [word, file]: string[], options: Options): Promise<number> {
-  const { screen, terminal } = session;
-  const kind = oneOf("kind of import", KINDS as [ImportKind, ...ImportKind[]], word!);
+  const { terminal } = session;
+  const kind = oneOf("kind of import", KINDS as [ImportKind, ...(ImportKind | CatalogKind)[]], word!);
   const input = await openInput(file!, options.format as string | undefined, terminal);
+  if (kind in CATALOG) return await catalogFile(session, kind as CatalogKind, { input, options });
+  return await readershipFile(session, kind as ImportKind, { input, options });
+}
+
+interface File {
+  input: Input;
+  options: Options;
+}
+
+/** Names bad lines up to a number, and counts the others. */
+function complaints({ screen }: Session) {
+  let bad = 0;
+  return {
+    count: () => bad,
+    complain(place: string, problem: string) {
+      bad += 1;
+      if (bad <= NAMED_PROBLEMS) screen.remark(plain(`${place}: ${problem}`));
+      else if (bad === NAMED_PROBLEMS + 1) screen.remark("further bad lines are only counted");
+    },
+  };
+}
+
+function showSums(session: Session, sums: ImportAnswer, bad: number): number {
+  session.show({ ...sums, bad_lines: bad }, () => {
+    const added = sums.added.toLocaleString("en-US");
+    session.screen.line(
+      `${added} added, ${sums.replaced} replaced, ${sums.unchanged} unchanged, ${counted(bad, "bad line")}`,
+    );
+  });
+  return bad === 0 ? 0 : 1;
+}
+
+async function catalogFile(session: Session, kind: CatalogKind, { input, options }: File): Promise<number> {
+  if ((options.map as string[]).length + (options.by as string[]).length > 0)
+    throw new Failure(
+      "--map and --by are for events, conversions and revenue",
+      "name the columns as the API does",
+    );
+  const { count, complain } = complaints(session);
+  const sums = await importCatalog({
+    ...{ kind, input, complain, source: options.source as string },
+    post: (body) => post<CatalogAnswer>(session, kind, body),
+    remark: (place, text) => session.screen.remark(plain(`${place}: ${text}`)),
+  });
+  return showSums(session, sums, count());
+}
+
+async function readershipFile(session: Session, kind: ImportKind, { input, options }: File): Promise<number> {
+  const { screen } = session;
   const sums: ImportAnswer = { added: 0, replaced: 0, unchanged: 0 };
   const told = new Map<string, { place: string; numbers: string }>();
-  let bad = 0;
+  const { count, complain } = complaints(session);
   let batch: ImportRow[] = [];
-  const complain = (place: string, problem: string) => {
-    bad += 1;
-    if (bad <= NAMED_PROBLEMS) screen.remark(plain(`${place}: ${problem}`));
-    else if (bad === NAMED_PROBLEMS + 1) screen.remark("further bad lines are only counted");
-  };
   const send = async () => {
     if (batch.length === 0) return;
-    const answer = await post(session, kind, { source: options.source, [kind]: batch });
+    const answer = await post<ImportAnswer>(session, kind, { source: options.source, [kind]: batch });
     for (const part of ["added", "replaced", "unchanged"] as const) sums[part] += answer[part];
     batch = [];
   };
@@ -87,19 +135,13 @@ async function importFile(session: Session, [word, file]: string[], options: Opt
     }
   }
   await send();
-  session.show({ ...sums, bad_lines: bad }, () => {
-    const added = sums.added.toLocaleString("en-US");
-    screen.line(
-      `${added} added, ${sums.replaced} replaced, ${sums.unchanged} unchanged, ${counted(bad, "bad line")}`,
-    );
-  });
-  return bad === 0 ? 0 : 1;
+  return showSums(session, sums, count());
 }
 
 /** What went in before stays in: the same file again continues where it broke off, since rows replace themselves. */
-async function post(session: Session, kind: ImportKind, body: unknown): Promise<ImportAnswer> {
+async function post<T>(session: Session, kind: string, body: unknown): Promise<T> {
   try {
-    return await session.api<ImportAnswer>("POST", `/api/v1/content/${kind}`, { body });
+    return await session.api<T>("POST", `/api/v1/content/${kind}`, { body });
   } catch (error) {
     if (error instanceof Refusal) throw error;
     const reason = error instanceof Error ? error.message : String(error);

@@ -29,7 +29,11 @@ async function site(t: TestContext, robots: string | number, listener: RequestLi
   });
   let nowMs = 0;
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const reader = createPageReader({ outbound, nowMs: () => nowMs });
+  const reader = createPageReader({
+    outbound,
+    nowMs: () => nowMs,
+    inTurn: (_host, _pauseMs, _signal, work) => work(),
+  });
   const why = async (path: string) => {
     const page = await reader.read(path.startsWith("http") ? path : url + path, never);
     return page.kind === "unread" ? page.why : page.text;

@@ -19,12 +19,16 @@ export interface PageReaderOptions {
   outbound: Pick<Outbound, "get">;
   /** Epoch milliseconds. */
   nowMs(): number;
+  /** Runs a request when it is our turn at its host, among all replicas; the host is left alone for `pauseMs` behind it. */
+  inTurn<T>(host: string, pauseMs: number, signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }
 
 /** What robots.txt files call us. */
 export const ROBOT = "master-orchestrator";
 const USER_AGENT = `${ROBOT}/0.1 (reads sources that an editor named)`;
 const MAX_HOPS = 5;
+/** Between two requests to one host. */
+const PAUSE_MS = 500;
 const PAGE_WITHIN_MS = 10_000;
 const MAX_PAGE_BYTES = 2_000_000;
 /** RFC 9309: at least 500 KiB of a robots.txt have to be read. */
@@ -35,8 +39,8 @@ const ROBOTS_KEPT = 500;
 
 type Rules = (url: string) => boolean;
 
-/** One for a process: it remembers rules for an hour, and asks one host one thing at a time. */
-export function createPageReader({ outbound, nowMs }: PageReaderOptions): PageReader {
+/** One for a process: it remembers rules for an hour, and asks one host one thing at a time, as all replicas together do. */
+export function createPageReader({ outbound, nowMs, inTurn: amongReplicas }: PageReaderOptions): PageReader {
   const rules = new Map<string, { at: number; rules: Promise<Rules> }>();
   const turns = new Map<string, Promise<unknown>>();
 
@@ -75,9 +79,9 @@ export function createPageReader({ outbound, nowMs }: PageReaderOptions): PageRe
         return { kind: "unread", why: "it leads to no web address" };
       const target = url;
       signal.throwIfAborted();
-      const answer = await inTurn(target.host, async () =>
-        (await allowed(target, signal)) ? await get(outbound, target.href, signal) : null,
-      );
+      const ask = async () =>
+        (await allowed(target, signal)) ? await get(outbound, target.href, signal) : null;
+      const answer = await inTurn(target.host, () => amongReplicas(target.host, PAUSE_MS, signal, ask));
       if (answer === null)
         return { kind: "unread", why: `the robots.txt of ${target.host} asks not to read it` };
       const { status, headers } = answer;

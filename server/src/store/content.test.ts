@@ -50,6 +50,7 @@ describe("publishing", () => {
     const { entityIds: _, unresolved: _names, quality, ...given } = article;
     assert.deepEqual(await articleBySlug(db, "a-title"), {
       ...given,
+      ...{ source: "pipeline", category: null },
       canonicalUrl: null,
       articleId,
       quality,

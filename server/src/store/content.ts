@@ -24,6 +24,8 @@ export interface ArticleToPublish {
   jsonLd: Record<string, unknown>;
   /** In order of prominence. */
   entityIds: string[];
+  /** The slug of its category; one that is not there any more is none. */
+  category?: string | null;
   /** Normalised names that wait for a person. */
   unresolved: string[];
 }
@@ -47,7 +49,10 @@ export interface PlacedArticle {
 /** An article as lists show it. Instants are epoch milliseconds. */
 export interface ArticleSummary {
   articleId: string;
-  taskId: string;
+  /** Null: imported. */
+  taskId: string | null;
+  /** `pipeline`, or where it was imported from. */
+  source: string;
   slug: string;
   title: string;
   summary: string;
@@ -56,15 +61,16 @@ export interface ArticleSummary {
   contentType: string;
   keywords: string[];
   generator: string;
-  /** 0–100. */
-  qualityScore: number;
+  /** 0–100; null for one that nobody has judged. */
+  qualityScore: number | null;
+  category: { slug: string; name: string } | null;
   words: number;
   publishedAt: number;
   updatedAt: number;
 }
 
 export interface Article extends ArticleSummary {
-  executionId: string;
+  executionId: string | null;
   html: string;
   markdown: string;
   quality: Record<string, unknown>;
@@ -108,9 +114,10 @@ const PLACED = "article_id, slug, published_at, updated_at";
 
 /** $1 is the task; the columns that publishing again replaces follow, in this order. */
 const COLUMNS = `execution_id, title, summary, html, markdown, language, author, content_type, keywords, generator,
-  quality, words, sources, json_ld`;
+  quality, words, sources, json_ld, category_id`;
 const VALUES = `$2::uuid, $3::text, $4::text, $5::text, $6::text, $7::text, $8::text, $9::text, $10::text[], $11::text,
-  $12::jsonb, $13::int, $14::jsonb, $15::jsonb`;
+  $12::jsonb, $13::int, $14::jsonb, $15::jsonb,
+  (select category_id from content.categories where slug = $17)`;
 
 function valuesOf(article: ArticleToPublish): unknown[] {
   return [
@@ -130,6 +137,7 @@ function valuesOf(article: ArticleToPublish): unknown[] {
     JSON.stringify(article.sources),
     JSON.stringify(article.jsonLd),
     article.entityIds,
+    article.category ?? null,
   ];
 }
 
@@ -171,7 +179,7 @@ async function insertArticle(db: Queryable, article: ArticleToPublish): Promise<
   const { rows } = await db.query(
     `with article as (
        insert into content.articles (task_id, slug, ${COLUMNS})
-       values ($1::uuid, $17, ${VALUES})
+       values ($1::uuid, $18, ${VALUES})
        on conflict do nothing
        returning ${PLACED}),
      ${LINKED}
@@ -182,7 +190,7 @@ async function insertArticle(db: Queryable, article: ArticleToPublish): Promise<
 }
 
 /** The first of `base`, `base-2`, `base-3` … that no article has; looks one up after the other, by index. */
-async function freeSlug(db: Queryable, base: string): Promise<string> {
+export async function freeSlug(db: Queryable, base: string): Promise<string> {
   const { rows } = await db.query(
     `with recursive probe (n, slug) as (
        select 1, $1::text
@@ -219,15 +227,17 @@ export async function articlesLike(
 }
 
 const SUMMARY_COLUMNS = `article_id, task_id, slug, title, summary, language, author, content_type, keywords, generator,
-  (quality->>'score')::float8 as quality_score, words, published_at, updated_at`;
+  (quality->>'score')::float8 as quality_score, words, published_at, updated_at, source,
+  (select jsonb_build_object('slug', c.slug, 'name', c.name) from content.categories c
+    where c.category_id = articles.category_id) as category`;
 
 /**
- * Articles, the newest first: at most `limit`, from `cursor` on (null: from the start). `nextCursor`
+ * Articles, of a category with those below it or of all, the newest first: at most `limit`, from `cursor` on (null: from the start). `nextCursor`
  * is null on the last page. Throws `validation_failed` for a cursor that is not of this list.
  */
 export async function listArticles(
   db: Queryable,
-  page: { limit: number; cursor: string | null },
+  page: { limit: number; cursor: string | null; category?: string },
 ): Promise<{ articles: ArticleSummary[]; nextCursor: string | null }> {
   const after = page.cursor === null ? null : readCursor(page.cursor);
   const { rows } = await db.query(
@@ -236,9 +246,10 @@ export async function listArticles(
      where (published_at, article_id) <
            (coalesce(timestamptz 'epoch' + $1::bigint * interval '1 microsecond', 'infinity'),
             coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+       and ${page.category === undefined ? "$4::text is null" : BELOW}
      order by published_at desc, article_id desc
      limit $3`,
-    [after?.micros ?? null, after?.articleId ?? null, page.limit + 1],
+    [after?.micros ?? null, after?.articleId ?? null, page.limit + 1, page.category ?? null],
   );
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
@@ -248,6 +259,13 @@ export async function listArticles(
     nextCursor: more ? writeCursor(last.published_micros, last.article_id) : null,
   };
 }
+
+/** $4 is a category: those in it, and in the ones below. */
+const BELOW = `category_id in (
+  with recursive down as (
+    select category_id from content.categories where slug = $4
+    union select c.category_id from down join content.categories c on c.parent_id = down.category_id)
+  select category_id from down)`;
 
 /** The newest articles, at most `limit`. */
 export async function latestArticles(db: Queryable, limit: number): Promise<ArticleSummary[]> {
@@ -324,6 +342,8 @@ function summaryOf(row: Row): ArticleSummary {
     generator: row.generator,
     qualityScore: row.quality_score,
     words: row.words,
+    source: row.source,
+    category: row.category,
     publishedAt: row.published_at,
     updatedAt: row.updated_at,
   };

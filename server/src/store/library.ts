@@ -1,4 +1,5 @@
 /** Brings together what the content pipeline asks of the store, over one database. Owns no statement. */
+import { categoryByEntities, knownCategories } from "./categories.ts";
 import { type ArticleToPublish, publishArticle } from "./content.ts";
 import { type Database, ping } from "./database.ts";
 import { addAlias, addEntities, entitiesLike, type NewEntity } from "./entities.ts";
@@ -21,6 +22,8 @@ export function contentLibrary(db: Database, { trigrams }: { trigrams: boolean }
     addAlias: (alias: Parameters<typeof addAlias>[1]) => addAlias(db, alias),
     askAboutName: (question: Parameters<typeof askAboutName>[1]) => askAboutName(db, question),
     publish: (article: ArticleToPublish) => db.transaction((tx) => publishArticle(tx, article)),
+    categories: (slugs: string[]) => knownCategories(db, slugs),
+    categoryByEntities: (entityIds: string[]) => categoryByEntities(db, entityIds),
     submit: (article: ArticleToPublish, reasons: string[], publishers: string[]) =>
       submitReview(db, { article, reasons, publishers }),
     publishers: (names: string[]) => publishersNamed(db, names),

@@ -1,4 +1,5 @@
 /** The content pipeline as the server wires it: the workflows, and what they ask of it. Holds no code. */
+export { type ForeignArticle, nameForLookUp, type ShownArticle, shownArticle } from "./article/imported.ts";
 export type { QualityScore } from "./article/quality-score.ts";
 export { DEFAULT_BAR } from "./article/rubric.ts";
 export { candidateNames } from "./entities/names.ts";

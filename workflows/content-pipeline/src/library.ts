@@ -39,6 +39,8 @@ export interface NewArticle {
   sources: ArticleSource[];
   jsonLd: Record<string, unknown>;
   entityIds: string[];
+  /** The slug of its category; null for none. */
+  category: string | null;
   /** Normalised names that wait for a person; linked once decided. */
   unresolved: string[];
 }
@@ -121,6 +123,10 @@ export interface Library {
     taskId: string,
     signal: AbortSignal,
   ): Promise<{ slug: string; likeness: number } | null | undefined>;
+  /** Those of `slugs` at which a category stands. */
+  categories(slugs: string[]): Promise<string[]>;
+  /** The category of most articles that share these entities; null unless there are two such at the least. */
+  categoryByEntities(entityIds: string[]): Promise<string | null>;
   publish(article: NewArticle): Promise<Published>;
   /** Keeps an article that a person has to approve; one about which a person has decided stays as it is. */
   submit(article: NewArticle, reasons: string[], publishers: string[]): Promise<{ reviewId: string }>;

@@ -14,6 +14,8 @@ export interface MemoryLibrary extends Library {
   /** By article id. */
   placements: Map<string, (Publication & { canonical: boolean })[]>;
   failures: { publisher: string; error: string }[];
+  /** Slugs. */
+  categoryShelf: Set<string>;
 }
 
 const MIN_RUNS = 40;
@@ -35,9 +37,10 @@ export function memoryLibrary(): MemoryLibrary {
   const placements: MemoryLibrary["placements"] = new Map();
   const failures: MemoryLibrary["failures"] = [];
   const publisherRows: PublisherRow[] = [];
+  const categoryShelf = new Set<string>();
   return {
     ...entityShelf(),
-    ...{ articles, reviews, placements, failures, publisherRows },
+    ...{ articles, reviews, placements, failures, publisherRows, categoryShelf },
     ready: async () => {},
     nearestTo: async (html, taskId) => {
       const own = runsOf(html);
@@ -51,6 +54,16 @@ export function memoryLibrary(): MemoryLibrary {
           nearest = { slug: article.slug, likeness };
       }
       return nearest;
+    },
+    categories: async (slugs) => slugs.filter((slug) => categoryShelf.has(slug)),
+    categoryByEntities: async (entityIds) => {
+      const counts = new Map<string, number>();
+      for (const { category, entityIds: others } of articles.values()) {
+        if (category === null || !others.some((id) => entityIds.includes(id))) continue;
+        counts.set(category, (counts.get(category) ?? 0) + 1);
+      }
+      const [first] = [...counts].sort(([, a], [, b]) => b - a);
+      return first && first[1] >= 2 ? first[0] : null;
     },
     publish: async (article) => {
       const known = articles.get(article.taskId);

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { DEFAULT_BAR } from "./article/rubric.ts";
 import { OWN_SITE } from "./publishing/publish.ts";
+import { CategorySlug } from "./topic.ts";
 
 const ModelName = z
   .string()
@@ -26,6 +27,13 @@ const ParamsSchema = z.strictObject({
     .min(1)
     .max(10)
     .default([OWN_SITE]),
+  /** The category of an article whose topic names none: by its content type; where its names tell of none, the default. */
+  categories: z
+    .strictObject({
+      by_content_type: z.record(z.string(), CategorySlug).default({}),
+      default: CategorySlug.optional(),
+    })
+    .prefault({}),
   /** Whether a published article's SEO audit follows. */
   audit: z.boolean().default(true),
 });

@@ -8,6 +8,7 @@ import {
   withNext,
 } from "@master-orchestrator/sdk";
 import { compose } from "./article/compose.ts";
+import { categoryOf, demandCategory } from "./categories.ts";
 import { decideByModel } from "./entities/decide.ts";
 import { candidateNames } from "./entities/names.ts";
 import { doubtsAbout, type EntityJudge, type Resolution, resolveEntities } from "./entities/resolve.ts";
@@ -58,6 +59,8 @@ export interface ArticleResult {
   quality: number;
   words: number;
   entities: string[];
+  /** The slug of its category; null for none. */
+  category: string | null;
   /** Sources that could not be read, with the reason. */
   unread_sources?: { url: string | null; why: string }[];
 }
@@ -86,6 +89,7 @@ async function articleOf(
   const cast = castOf({ providers, models, ...params.models });
   const desk: Desk = { library, cast, params };
 
+  await demandCategory(task.input, library);
   context.progress(0, "reading its sources");
   const readings = await context.step("sources", () =>
     readSourcePages(task.input, parts.fetchPage, context.signal),
@@ -98,8 +102,14 @@ async function articleOf(
   const { draft, quality } = await writeArticle(topic, resolution, context, desk);
   const { taskId, contentType } = task;
   const { executionId } = context;
+  const composed = compose(topic, draft, quality, resolution);
+  const { entityIds } = composed;
+  const category = await context.step("category", () =>
+    categoryOf({ topic, contentType, entityIds }, params, library),
+  );
   const article: NewArticle = {
-    ...compose(topic, draft, quality, resolution),
+    ...composed,
+    category,
     taskId,
     contentType,
     executionId,
@@ -179,6 +189,7 @@ export function resultOf(
     quality: article.quality.score,
     words: article.words,
     entities,
+    category: article.category ?? null,
     ...(unread.length > 0 ? { unread_sources: unread } : {}),
   };
 }

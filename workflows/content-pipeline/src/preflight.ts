@@ -1,5 +1,6 @@
 /** Owns what is looked at before a batch is begun: settings, library, publishers, providers, budget. Begins nothing. */
 import type { BatchContext } from "@master-orchestrator/sdk";
+import { demandSetCategories } from "./categories.ts";
 import type { Library } from "./library.ts";
 import { readParams } from "./params.ts";
 import { OWN_SITE } from "./publishing/publish.ts";
@@ -27,6 +28,7 @@ export async function preflight(
   const params = readParams(context.params);
   const cast = castOf({ providers: parts.providers, models: parts.models, ...params.models });
   await parts.library.ready();
+  await demandSetCategories(params, parts.library);
   const names = params.publishers.filter((name) => name !== OWN_SITE);
   if (names.length > 0) {
     const known = new Map(

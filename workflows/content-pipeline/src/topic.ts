@@ -4,6 +4,11 @@ import { z } from "zod";
 export const MAX_SOURCES = 20;
 export const MAX_SOURCE_CHARS = 200_000;
 
+/** As the library knows categories by. */
+export const CategorySlug = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, "must be the slug of a category, such as energy");
 const Keyword = z.string().trim().max(200);
 
 const SourceSchema = z
@@ -34,6 +39,8 @@ export const TopicSchema = z.strictObject({
     .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, "must be a language tag such as en or pt-BR")
     .default("en"),
   author: z.string().trim().min(1).max(200).optional(),
+  /** The slug of a category that is there; else one is found by settings and names. */
+  category: CategorySlug.optional(),
 });
 
 export type TopicInput = z.input<typeof TopicSchema>;

@@ -142,6 +142,8 @@ export interface WebRequest {
   timeoutMs: number;
   /** Read no more than this; without it the body is not read at all. */
   maxBytes?: number;
+  /** For so long the host is left alone afterwards, by every process that asks for the same house. */
+  pauseMs: number;
   signal: AbortSignal;
 }
 

@@ -11,6 +11,8 @@ function anArticle(changes: Partial<Article> = {}): Article {
     articleId: "00000000-0000-4000-8000-000000000001",
     taskId: "00000000-0000-4000-8000-000000000002",
     executionId: "00000000-0000-4000-8000-000000000003",
+    source: "pipeline",
+    category: null,
     slug: "how-tides-work",
     title: "How tides work",
     summary: "The Moon pulls.",
@@ -151,4 +153,26 @@ test("an article says where search engines are to go instead: a path of the own 
       `${canonicalUrl}: ${/<link rel="canonical".*>/.exec(page)?.[0]}`,
     );
   }
+});
+
+test("an article shows its category to readers and to search engines; an imported one says where it stood, and no mark", () => {
+  const shown = anArticle({
+    category: { slug: "sea", name: "The <sea>" },
+    source: "blog",
+    qualityScore: null,
+  });
+  const page = articlePage(shown);
+  assert.match(page, /<a href="\/articles\/category\/sea">The &lt;sea&gt;<\/a> · how to/);
+  assert.match(page, /"articleSection":"The \\u003csea\\u003e"/);
+  assert.match(page, /Published before at blog\./);
+  assert.doesNotMatch(page, /Quality/);
+  const category = [
+    { slug: "nature", name: "Nature" },
+    { slug: "sea", name: "Sea" },
+  ];
+  const list = articleIndexPage([shown], { nextCursor: "abc", baseUrl: "https://o.example", category });
+  assert.match(list, /<h1>Sea<\/h1>/);
+  assert.match(list, /href="\/articles\/category\/nature">Nature</);
+  assert.match(list, /rel="canonical" href="https:\/\/o\.example\/articles\/category\/sea"/);
+  assert.match(list, /href="\/articles\/category\/sea\?cursor=abc"/);
 });

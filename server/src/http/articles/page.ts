@@ -31,11 +31,20 @@ ${relatedOf(options.related ?? [])}</article>`,
   });
 }
 
-/** The page that lists articles, the newest first; `nextCursor` leads to the older ones. */
+/** The page that lists articles, of `category` (its path from the top) or all, the newest first; `nextCursor` leads to the older ones. */
 export function articleIndexPage(
   articles: readonly ArticleSummary[],
-  options: { nextCursor?: string | null; cursor?: string | null; baseUrl?: string } = {},
+  options: {
+    nextCursor?: string | null;
+    cursor?: string | null;
+    baseUrl?: string;
+    category?: readonly { slug: string; name: string }[];
+  } = {},
 ): string {
+  const above = options.category ?? [];
+  const own = above.at(-1);
+  const path = own ? categoryAddress(own.slug) : "/articles";
+  const title = own?.name ?? SITE;
   const items = articles.map(
     (article) => `<li lang="${escapeHtml(article.language)}">
 <h2><a href="/articles/${encodeURIComponent(article.slug)}">${escapeHtml(article.title)}</a></h2>
@@ -44,20 +53,32 @@ export function articleIndexPage(
 </li>`,
   );
   const older = options.nextCursor
-    ? `<p class="older"><a rel="next" href="/articles?cursor=${encodeURIComponent(options.nextCursor)}">Older articles →</a></p>\n`
+    ? `<p class="older"><a rel="next" href="${path}?cursor=${encodeURIComponent(options.nextCursor)}">Older articles →</a></p>\n`
     : "";
   const canonical = options.baseUrl
-    ? `<link rel="canonical" href="${escapeHtml(options.baseUrl.replace(/\/+$/, ""))}/articles">\n`
+    ? `<link rel="canonical" href="${escapeHtml(options.baseUrl.replace(/\/+$/, "") + path)}">\n`
     : "";
   return document({
     language: "en",
-    title: SITE,
-    head: `<meta name="description" content="Published articles, the newest first.">\n${options.cursor ? "" : canonical}`,
-    main: `<header class="head"><h1>${SITE}</h1></header>
+    title,
+    head: `<meta name="description" content="${escapeHtml(own ? `Articles on ${own.name}, the newest first.` : "Published articles, the newest first.")}">\n${options.cursor ? "" : canonical}`,
+    main: `<header class="head">${crumbs(above)}<h1>${escapeHtml(title)}</h1></header>
 <div class="list">
 ${items.length ? `<ol>\n${items.join("\n")}\n</ol>` : '<p class="empty">Nothing has been published yet.</p>'}
 ${older}</div>`,
   });
+}
+
+function categoryAddress(slug: string): string {
+  return `/articles/category/${encodeURIComponent(slug)}`;
+}
+
+/** The categories above a category. */
+function crumbs(path: readonly { slug: string; name: string }[]): string {
+  const links = path
+    .slice(0, -1)
+    .map(({ slug, name }) => `<a href="${categoryAddress(slug)}">${escapeHtml(name)}</a>`);
+  return links.length > 0 ? `<p class="kicker">${links.join(" · ")}</p>\n` : "";
 }
 
 function document(page: { language: string; title: string; head: string; main: string }): string {
@@ -104,6 +125,7 @@ function headOf(article: Article, url: string): string {
   const canonical = canonicalOf(article, url);
   const jsonLd = {
     ...article.jsonLd,
+    ...(article.category ? { articleSection: article.category.name } : {}),
     url: canonical,
     mainEntityOfPage: canonical,
     datePublished: iso(article.publishedAt),
@@ -131,10 +153,13 @@ function scriptSafe(value: unknown): string {
 }
 
 function headerOf(article: Article): string {
-  const kicker =
-    article.contentType === "default"
-      ? ""
-      : `<p class="kicker">${escapeHtml(readable(article.contentType))}</p>\n`;
+  const { category } = article;
+  const type = article.contentType === "default" ? "" : escapeHtml(readable(article.contentType));
+  const section = category
+    ? `<a href="${categoryAddress(category.slug)}">${escapeHtml(category.name)}</a>`
+    : "";
+  const labels = [section, type].filter((label) => label !== "");
+  const kicker = labels.length > 0 ? `<p class="kicker">${labels.join(" · ")}</p>\n` : "";
   return `<header class="head">
 ${kicker}<h1>${escapeHtml(article.title)}</h1>
 <p class="dek">${escapeHtml(article.summary)}</p>
@@ -152,6 +177,7 @@ function byline(article: ArticleSummary): string {
 
 /** How the text came about, said plainly. */
 function madeBy(article: Article): string {
+  if (article.source !== "pipeline") return `Published before at ${article.source}.`;
   if (article.generator !== "offline-extractive") {
     const [, model = article.generator] = /^[^/]+\/(.+)$/.exec(article.generator) ?? [];
     return `Written by the model ${model} from the sources below.`;
@@ -177,8 +203,10 @@ function footerOf(article: Article): string {
     dateOf(article.updatedAt) === dateOf(article.publishedAt)
       ? ""
       : ` · Updated <time datetime="${iso(article.updatedAt)}">${escapeHtml(dateOf(article.updatedAt))}</time>`;
+  const quality =
+    article.qualityScore === null ? "" : ` · Quality ${Math.round(article.qualityScore)} of 100`;
   return `<footer class="foot">
-${tags}<p>${article.words.toLocaleString("en")} words · Quality ${Math.round(article.qualityScore)} of 100${updated}</p>
+${tags}<p>${article.words.toLocaleString("en")} words${quality}${updated}</p>
 </footer>`;
 }
 

@@ -1,6 +1,7 @@
 /** The published articles over HTTP: pages for people, a list for programs. Writes nothing. */
-import { NextCursor, PageQuery, Problem, Timestamp, Uuid } from "@master-orchestrator/contract";
+import { NextCursor, PageQuery, Problem, Slug, Timestamp, Uuid } from "@master-orchestrator/contract";
 import { z } from "zod";
+import { categoryPath } from "#store/categories.ts";
 import { type ArticleSummary, listArticles } from "#store/content.ts";
 import type { Queryable } from "#store/database.ts";
 import { articleIndexPage } from "../articles/page.ts";
@@ -24,7 +25,9 @@ const ArticleList = z
         words: z.int(),
         quality: z.number().nullable(),
         published_at: Timestamp,
-        task_id: Uuid,
+        task_id: Uuid.nullable().meta({ description: "Null: imported" }),
+        source: z.string(),
+        category: z.string().nullable(),
       }),
     ),
     next_cursor: NextCursor,
@@ -55,6 +58,34 @@ export function articleRoutes({ db }: { db: Queryable }): Route[] {
         const { articles, nextCursor } = await listArticles(db, { limit: query.limit, cursor });
         if (headers.get("accept")?.includes("text/html")) {
           return page(articleIndexPage(articles, { nextCursor, cursor, baseUrl: url.origin }));
+        }
+        return {
+          status: 200,
+          headers: { vary: "accept" },
+          body: { articles: articles.map((article) => listed(article, url.origin)), next_cursor: nextCursor },
+        };
+      },
+    }),
+    defineRoute({
+      method: "GET",
+      path: "/articles/category/:category",
+      summary: "The articles of a category and of those below it, newest first: JSON, or a page",
+      tag: TAG,
+      access: "public",
+      params: z.strictObject({ category: Slug }),
+      query: PageQuery,
+      answers: { 200: ArticleList },
+      async handle({ params: { category }, query, headers, url }) {
+        const path = await categoryPath(db, category);
+        if (path.length === 0) {
+          const hint = "GET /api/v1/content/categories lists them.";
+          throw new Problem("not_found", `there is no category "${category}"`, hint);
+        }
+        const cursor = query.cursor ?? null;
+        const { articles, nextCursor } = await listArticles(db, { limit: query.limit, cursor, category });
+        if (headers.get("accept")?.includes("text/html")) {
+          const shown = { nextCursor, cursor, baseUrl: url.origin, category: path };
+          return page(articleIndexPage(articles, shown));
         }
         return {
           status: 200,
@@ -98,5 +129,7 @@ function listed(article: ArticleSummary, origin: string) {
     quality: article.qualityScore,
     published_at: time(article.publishedAt),
     task_id: article.taskId,
+    source: article.source,
+    category: article.category?.slug ?? null,
   };
 }

@@ -16,7 +16,7 @@ export function compose(
   draft: Draft,
   quality: QualityScore,
   { entities, unresolved }: Resolution,
-): Omit<NewArticle, "taskId" | "executionId" | "contentType"> {
+): Omit<NewArticle, "taskId" | "executionId" | "contentType" | "category"> {
   const text = plainTextOf(draft);
   const words = countWords(text);
   const { html, markdown } = renderArticle(draft, topic);

@@ -124,8 +124,17 @@ const TAGS =
  * image, no attribute but a link's address; links go to http, https, mailto and to our own sources.
  */
 export function sanitizeFragment(html: string): string {
+  return sanitized(html, { tags: TAGS, h1: "h3", h2: "h3" });
+}
+
+/** The same of a whole article, whose own headings are the second level of its page. */
+export function sanitizeArticle(html: string): string {
+  return sanitized(html, { tags: [...TAGS, "h2"], h1: "h2", h2: "h2" });
+}
+
+function sanitized(html: string, { tags, h1, h2 }: { tags: string[]; h1: string; h2: string }): string {
   return sanitizeHtml(html, {
-    allowedTags: TAGS,
+    allowedTags: tags,
     allowedAttributes: { a: ["href", "rel", "class"], th: ["scope"], ol: ["start"] },
     allowedClasses: { a: ["citation"] },
     allowedSchemes: ["http", "https", "mailto"],
@@ -133,8 +142,8 @@ export function sanitizeFragment(html: string): string {
     disallowedTagsMode: "discard",
     nestingLimit: 30,
     transformTags: {
-      h1: "h3",
-      h2: "h3",
+      h1,
+      h2,
       h5: "h4",
       h6: "h4",
       a: (_name, { href = "" }) => ({ tagName: "a", attribs: linkAttributes(href) }),

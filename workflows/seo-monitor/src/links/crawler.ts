@@ -59,10 +59,10 @@ export function openCrawler(parts: CrawlerParts): Crawler {
   const known = new Map<string, Promise<Robots>>();
   let sent = 0;
 
-  const pass = (url: string, pauseMs: number, request: Omit<Parameters<Web>[1], "signal">) =>
+  const pass = (url: string, pauseMs: number, request: Omit<Parameters<Web>[1], "signal" | "pauseMs">) =>
     gates.pass(new URL(url).host, pauseMs, signal, () => {
       sent++;
-      return web(url, { ...request, signal });
+      return web(url, { ...request, pauseMs, signal });
     });
 
   /** Kept for the task here, and for everybody in the store. */

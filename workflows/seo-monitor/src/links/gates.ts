@@ -16,7 +16,7 @@ interface Gate {
 /** Hosts that nobody waits for are forgotten when there are more of them. */
 const MAX_IDLE = 1_000;
 
-/** The gates of this process; what several processes do is kept apart by the cache alone. */
+/** The gates of this process; several processes are kept apart behind them, by who sends (`Web`). */
 export function openGates(clock: Clock): Gates {
   const gates = new Map<string, Gate>();
   return {
