@@ -14,10 +14,13 @@ const all = (added: number, more: object = {}) => ({
   ...{ added, replaced: 0, unchanged: 0, refused: [], remarks: [], ...more },
 });
 
-const TEXT =
-  "A heat pump moves heat instead of making it, which is why one kilowatt-hour of electricity becomes three of heat. ".repeat(
-    4,
-  );
+const TEXT = `A heat pump moves heat instead of making it, which is why one kilowatt-hour of electricity becomes three of heat.
+The heat pump takes warmth from the air outside even when that air is below freezing point.
+A liquid called a refrigerant boils in the outdoor unit at about minus thirty degrees and soaks up warmth while it does so.
+The compressor squeezes the vapour, which makes it hot enough to warm the water of the radiators indoors.
+A heat pump works best in a house with large radiators, because these need water of no more than fifty degrees.
+Old houses can have heat pumps too, provided that the pipes are clean and the roof was insulated before.
+Owners of a heat pump in Freiburg measured a yearly ratio of three and a half over four winters in a row.`;
 const PUMPS = {
   ...{ id: "post-7", title: "Heat pumps at home", slug: "heat-pumps", category: "energy" },
   html: `<h1>Pumps</h1><script>alert(1)</script><p onclick="x()">${TEXT}</p><a href="javascript:x">x</a>`,
