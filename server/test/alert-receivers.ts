@@ -34,11 +34,19 @@ export interface Receiver {
 const WELL: Record<string, Said> = {
   slack: { status: 200, type: "text/plain", body: "ok" },
   webhook: { status: 204 },
-  pagerduty: { status: 202, type: "application/json", body: '{"status":"success","message":"Event processed"}' },
+  pagerduty: {
+    status: 202,
+    type: "application/json",
+    body: '{"status":"success","message":"Event processed"}',
+  },
 };
 
 /** Listens until the test ends. */
-export async function aReceiver(t: TestContext, kind: keyof typeof WELL, nowMs: () => number): Promise<Receiver> {
+export async function aReceiver(
+  t: TestContext,
+  kind: keyof typeof WELL,
+  nowMs: () => number,
+): Promise<Receiver> {
   const received: Received[] = [];
   let answer: Said | null = null;
   const server = createServer(async (request, response) => {

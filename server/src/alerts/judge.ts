@@ -62,7 +62,10 @@ async function judgeAndTell(tx: Queryable, { policy, turn, context }: Look): Pro
 async function tell(tx: Queryable, policy: Policy, nowMs: number): Promise<void> {
   const alerts = await toldAlerts(tx);
   if (alerts.length === 0) return;
-  const [listeners, silences] = await Promise.all([listChannels(tx, null, MOST_CHANNELS), activeSilences(tx)]);
+  const [listeners, silences] = await Promise.all([
+    listChannels(tx, null, MOST_CHANNELS),
+    activeSilences(tx),
+  ]);
   const next = tellings(alerts, { listeners, silences, policy: policy.alerts, nowMs });
   const over = next.tellings.filter(({ kind }) => kind === "resolved").map(({ alertId }) => alertId);
   const withdrawn = await withdraw(tx, over);

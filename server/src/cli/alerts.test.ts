@@ -5,7 +5,13 @@ import { command, startStub, taskId } from "./stub-api.ts";
 
 const at = "2026-12-01T08:59:30Z";
 const alert = {
-  ...{ alert_id: taskId(1), rule: "queue_500", labels: { lane: "x\u001b[2J" }, severity: "warning", state: "firing" },
+  ...{
+    alert_id: taskId(1),
+    rule: "queue_500",
+    labels: { lane: "x\u001b[2J" },
+    severity: "warning",
+    state: "firing",
+  },
   ...{ value: 612, words: "612 tasks wait", summary: null, started_at: at, fired_at: at, resolved_at: null },
   ...{ resolved_reason: null, acknowledged_at: null, acknowledged_by: null, note: null, silenced_by: null },
   ...{ told_at: at, escalations: 0, no_data_since: null },
@@ -15,7 +21,14 @@ const detail = {
   transitions: [{ at, to: "firing", reason: "612 tasks wait", actor: "orchestrator", value: 612 }],
   notifications: [
     {
-      ...{ notification_id: taskId(2), channel: "chat", kind: "firing", state: "waiting", tries: 3, due_at: at },
+      ...{
+        notification_id: taskId(2),
+        channel: "chat",
+        kind: "firing",
+        state: "waiting",
+        tries: 3,
+        due_at: at,
+      },
       ...{ delivered_at: null, last_error: "it answered 500" },
     },
   ],
@@ -42,7 +55,11 @@ test("alerts are listed, shown, acknowledged and silenced; a channel that cannot
   const stub = await startStub(t, ({ path }) => ({ body: bodies[path] }));
   const lines: [line: string, text: RegExp, code: number][] = [
     ["alerts --state open", /warning\s+firing\s+30s ago\s+queue_500\s+612 tasks wait/, 0],
-    [`alerts show ${taskId(1)}`, /firing: 612 tasks wait \(orch[\s\S]*chat firing: waiting, 3 tries: it answered 500/, 0],
+    [
+      `alerts show ${taskId(1)}`,
+      /firing: 612 tasks wait \(orch[\s\S]*chat firing: waiting, 3 tries: it answered 500/,
+      0,
+    ],
     [`alerts acknowledge ${taskId(1)} --note soon`, /^queue_500: firing, acknowledged/, 0],
     ["alerts silences add --rule queue_500 --label a=b c=d --until 2h --comment known", /silent until/, 0],
     ["alerts rules", /queue_500\s+threshold\s+warning\s+firing\s+612/, 0],

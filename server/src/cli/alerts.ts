@@ -107,7 +107,11 @@ function addActions(group: Command, shell: Shell): void {
     ["resolve", "end it by hand; while its condition holds it begins anew"],
   ] as const) {
     withAction(
-      group.command(action).description(description).argument("<alert-id>").option("--note <text>", "what is done"),
+      group
+        .command(action)
+        .description(description)
+        .argument("<alert-id>")
+        .option("--note <text>", "what is done"),
       shell,
       async (session, [id], options) => {
         const body = typeof options.note === "string" ? { note: options.note } : {};
@@ -232,7 +236,9 @@ function addChannels(group: Command, shell: Shell): void {
         "POST",
         path`/api/v1/alerts/channels/${name!}/test`,
       );
-      session.show(tested, () => session.screen.line(`${tested.ok ? "ok" : "failed"}: ${plain(tested.detail)}`));
+      session.show(tested, () =>
+        session.screen.line(`${tested.ok ? "ok" : "failed"}: ${plain(tested.detail)}`),
+      );
       return tested.ok ? 0 : 1;
     },
   );

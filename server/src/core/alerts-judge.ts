@@ -181,7 +181,8 @@ function judgeAbsence(rule: Extract<AlertRule, { kind: "absence" }>, facts: Fact
   const findings = groupsOf(rule.by, facts.workflows, counts).map(({ labels, counts: of }) => {
     const value = countOf(rule.counter, of);
     const awaited = !rule.while_waiting || (!facts.paused && waitsLongerThan(labels, windowMs / 1000, facts));
-    return found(labels, value, value === 0 && awaited, absenceWords(rule, labels));
+    const absent = value === 0 && awaited;
+    return found(labels, value, absent, absenceWords(rule, labels, absent ? null : value));
   });
   return { findings, others: "clear" };
 }

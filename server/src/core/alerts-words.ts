@@ -41,8 +41,8 @@ const METRICS: Record<Metric, [shown: (value: number) => string, what: (labels: 
   seconds_since_tick: [seconds, () => "since the last tick"],
   stuck_executions: [count, () => "executions are overdue and no cycle has looked at them"],
   longest_execution_seconds: [seconds, (of) => `is how long a run of ${of.workflow_type} has been going on`],
-  breaker_open: [count, (of) => `circuit breaker of ${of.subject} is open`],
-  recovery_open: [count, (of) => `recovery ${of.procedure} of ${of.subject} is open`],
+  breaker_open: [count, (of) => `the circuit breaker of ${of.subject} is open`],
+  recovery_open: [count, (of) => `the recovery ${of.procedure} of ${of.subject} is open`],
   set_aside: [count, () => "items are set aside: no cycle could process them"],
   dead_letters: [count, () => "dead letters wait for a person"],
   memory_used_share: [share, (of) => `of its memory are used by replica ${of.replica}`],
@@ -61,9 +61,11 @@ const METRICS: Record<Metric, [shown: (value: number) => string, what: (labels: 
     (of) => `from start to completion, for the slowest 5 % of the tasks${whose(of)}`,
   ],
   cost_per_task_usd: [usd, (of) => `for a completed task${whose(of)}`],
-  ticks_missed: [count, () => "ticks of the heartbeat were missed"],
+  ticks_missed: [count, () => "of the heartbeat's ticks were missed"],
   uptime_share: [share, () => "of the ticks came in time"],
 };
+/** They are so or they are not: a number says nothing. */
+const FLAGS: readonly Metric[] = ["breaker_open", "recovery_open", "paused"];
 const COUNTERS: Record<Counter, [shown: (value: number) => string, what: string]> = {
   completed: [count, "tasks completed"],
   dead_lettered: [count, "tasks became dead letters"],
@@ -87,6 +89,7 @@ export function thresholdWords(
   value: number,
 ): string {
   const [shown, what] = METRICS[rule.metric];
+  if (FLAGS.includes(rule.metric)) return value === 0 ? `not: ${what(labels)}` : what(labels);
   const { at_least: most, at_most: least } = rule;
   const bound = most === undefined ? `${shown(least as number)} and below` : `${shown(most)} and above`;
   return `${shown(value)} ${what(labels)} (${bound})`;
@@ -104,9 +107,15 @@ export function rateWords(
   return `${shown(value)} ${what} a minute${whose(labels)}, over ${minutes(rule.over_minutes)} (${bound})`;
 }
 
-export function absenceWords(rule: Extract<AlertRule, { kind: "absence" }>, labels: AlertLabels): string {
-  const waits = rule.while_waiting ? ", while tasks wait" : "";
-  return `no ${COUNTERS[rule.counter][1]}${whose(labels)} within ${minutes(rule.within_minutes)}${waits}`;
+/** `value`: what was counted, where nothing is amiss. */
+export function absenceWords(
+  rule: Extract<AlertRule, { kind: "absence" }>,
+  labels: AlertLabels,
+  value: number | null,
+): string {
+  const within = `${whose(labels)} within ${minutes(rule.within_minutes)}`;
+  if (value !== null) return `${counted(rule.counter, value)}${within}`;
+  return `no ${COUNTERS[rule.counter][1]}${within}${rule.while_waiting ? ", while tasks wait" : ""}`;
 }
 
 export function counted(counter: Counter, value: number): string {

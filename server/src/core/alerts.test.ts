@@ -1,12 +1,10 @@
-/** Rules are judged by figures alone; what is missing neither fires nor resolves; states, routes and summaries follow from rows. */
+/** Rules are judged by figures alone; what is missing neither fires nor resolves; states follow from rows and findings. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { AlertRule, AlertsPolicy } from "@master-orchestrator/contract";
 import { baselineOf, deviationsFrom, median } from "./alerts-baseline.ts";
-import { digestLines, lastDue } from "./alerts-digest.ts";
 import { type Counts, type Facts, needsOf } from "./alerts-facts.ts";
 import { judgeRules } from "./alerts-judge.ts";
-import { isTriedAgain, matches, restMs, type ToldAlert, tellings } from "./alerts-routing.ts";
 import { MOST_OPEN, type OpenAlert, stepAlerts } from "./alerts-states.ts";
 
 const NOW = Date.UTC(2026, 11, 1, 12, 0, 0);
@@ -14,13 +12,27 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
 const counts = (over: Partial<Counts> = {}): Counts => ({
-  ...{ workflowType: "writer", completed: 0, deadLettered: 0, attemptsEnded: 0, attemptsFailed: 0, costMicros: 0 },
+  ...{
+    workflowType: "writer",
+    completed: 0,
+    deadLettered: 0,
+    attemptsEnded: 0,
+    attemptsFailed: 0,
+    costMicros: 0,
+  },
   ...{ waitBuckets: [], workBuckets: [], totalBuckets: [] },
   ...over,
 });
 
 const facts = (over: Partial<Facts> = {}): Facts => ({
-  ...{ nowMs: NOW, paused: false, states: {}, countedUntilMs: NOW - MINUTE, windows: new Map(), ticks: new Map() },
+  ...{
+    nowMs: NOW,
+    paused: false,
+    states: {},
+    countedUntilMs: NOW - MINUTE,
+    windows: new Map(),
+    ticks: new Map(),
+  },
   ...{ hours: [], workflows: ["writer"], waitingSeconds: new Map() },
   ...over,
 });
@@ -36,7 +48,13 @@ describe("a rule", () => {
   const window = (of: Partial<Counts>) => new Map([[15, [counts(of)]]]);
   const failing = { kind: "threshold", metric: "failed_attempts_share", at_least: 0.1, least_events: 20 };
   const p95 = { kind: "threshold", metric: "end_to_end_p95_seconds", at_least: 120, least_events: 10 };
-  const table: [what: string, rule: object, seen: Partial<Facts>, state: string | undefined, words?: RegExp][] = [
+  const table: [
+    what: string,
+    rule: object,
+    seen: Partial<Facts>,
+    state: string | undefined,
+    words?: RegExp,
+  ][] = [
     [
       "at its threshold holds",
       { kind: "threshold", metric: "queue_depth", at_least: 500 },
@@ -50,23 +68,50 @@ describe("a rule", () => {
       { states: { queue_depth: [{ labels: {}, value: 499 }] } },
       "clear",
     ],
-    ["of a figure that was not read knows nothing", { kind: "threshold", metric: "queue_depth", at_least: 1 }, {}, undefined],
-    ["of many failures holds", failing, { windows: window({ attemptsEnded: 20, attemptsFailed: 2 }) }, "holds", /^10 % of/],
-    ["of too few events knows nothing", failing, { windows: window({ attemptsEnded: 19, attemptsFailed: 19 }) }, "unknown"],
+    [
+      "of a figure that was not read knows nothing",
+      { kind: "threshold", metric: "queue_depth", at_least: 1 },
+      {},
+      undefined,
+    ],
+    [
+      "of many failures holds",
+      failing,
+      { windows: window({ attemptsEnded: 20, attemptsFailed: 2 }) },
+      "holds",
+      /^10 % of/,
+    ],
+    [
+      "of too few events knows nothing",
+      failing,
+      { windows: window({ attemptsEnded: 19, attemptsFailed: 19 }) },
+      "unknown",
+    ],
     [
       "knows nothing while counting stands still",
       failing,
       { windows: window({ attemptsEnded: 90, attemptsFailed: 90 }), countedUntilMs: NOW - 6 * MINUTE },
       undefined,
     ],
-    ["of latency reads the slowest 5 %", p95, { windows: window({ completed: 10, totalBuckets: bucket(10, 10) }) }, "holds", /5 min from first due/],
-    ["of latency is calm when they are quick", p95, { windows: window({ completed: 10, totalBuckets: bucket(8, 10) }) }, "clear"],
+    [
+      "of latency reads the slowest 5 %",
+      p95,
+      { windows: window({ completed: 10, totalBuckets: bucket(10, 10) }) },
+      "holds",
+      /5 min from first due/,
+    ],
+    [
+      "of latency is calm when they are quick",
+      p95,
+      { windows: window({ completed: 10, totalBuckets: bucket(8, 10) }) },
+      "clear",
+    ],
     [
       "of ticks counts those that are missing",
       { kind: "threshold", metric: "ticks_missed", at_least: 1, over_minutes: 15 },
       { ticks: new Map([[15, { expected: 3, ran: 2 }]]) },
       "holds",
-      /^1 ticks of the heartbeat/,
+      /^1 of the heartbeat's ticks/,
     ],
     [
       "of uptime needs enough ticks",
@@ -112,11 +157,29 @@ describe("a rule", () => {
   it("says what has to be read for it, and may ask for one workflow alone", () => {
     const rules = Object.values(AlertsPolicy.parse({}).rules);
     const needs = needsOf(rules);
-    assert.deepEqual([...needs.windows].toSorted((a, b) => a - b), [5, 15, 30, 60, 360, 4320]);
+    assert.deepEqual(
+      [...needs.windows].toSorted((a, b) => a - b),
+      [5, 15, 30, 60, 360, 4320],
+    );
     assert.deepEqual([needs.ticks.length, needs.weeks], [2, 8]);
-    const seen = facts({ workflows: ["a", "b"], windows: new Map([[15, [counts({ workflowType: "a", completed: 30 })]]]) });
-    const of = { kind: "rate", counter: "completed", at_least: 1, by: "workflow_type", where: { workflow_type: "a" } };
-    assert.deepEqual(judgeRules({ r: rule(of) }, seen)[0]!.findings.map(({ labels, value }) => [labels.workflow_type, value]), [["a", 2]]);
+    const seen = facts({
+      workflows: ["a", "b"],
+      windows: new Map([[15, [counts({ workflowType: "a", completed: 30 })]]]),
+    });
+    const of = {
+      kind: "rate",
+      counter: "completed",
+      at_least: 1,
+      by: "workflow_type",
+      where: { workflow_type: "a" },
+    };
+    assert.deepEqual(
+      judgeRules({ r: rule(of) }, seen)[0]!.findings.map(({ labels, value }) => [
+        labels.workflow_type,
+        value,
+      ]),
+      [["a", 2]],
+    );
   });
 });
 
@@ -127,12 +190,23 @@ describe("a burn rate", () => {
   });
   const of = (long: [number, number], short: [number, number]) => {
     const pair = (n: [number, number]) => [counts({ completed: n[0], deadLettered: n[1] })];
-    return judgeRules({ r: burning }, facts({ windows: new Map([[60, pair(long)], [5, pair(short)]]) }))[0]!.findings[0]!;
+    return judgeRules(
+      { r: burning },
+      facts({
+        windows: new Map([
+          [60, pair(long)],
+          [5, pair(short)],
+        ]),
+      }),
+    )[0]!.findings[0]!;
   };
   it("fires when the long and the short window burn", () => {
     const finding = of([50, 50], [1, 9]);
     assert.deepEqual([finding.state, Number(finding.value!.toFixed(6))], ["holds", 5]);
-    assert.match(finding.words, /"90 % of the tasks complete" burns 5 times as fast as it may over 60 min, 9 times over 5 min/);
+    assert.match(
+      finding.words,
+      /"90 % of the tasks complete" burns 5 times as fast as it may over 60 min, 9 times over 5 min/,
+    );
   });
   it("is over when the short one no longer does", () => assert.equal(of([50, 50], [10, 0]).state, "clear"));
   it("does not fire on a short burst alone", () => assert.equal(of([99, 1], [0, 10]).state, "clear"));
@@ -150,7 +224,10 @@ describe("an anomaly", () => {
     assert.deepEqual(first(odd, { hours: [week(103), ...usual] })?.state, "clear");
     const finding = first(odd, { hours: [week(10), ...usual] })!;
     assert.equal(finding.state, "holds");
-    assert.match(finding.words, /^10 tasks completed in the last full hour; usually 100 tasks completed .* \(9\.0 deviations below\)/);
+    assert.match(
+      finding.words,
+      /^10 tasks completed in the last full hour; usually 100 tasks completed .* \(9\.0 deviations below\)/,
+    );
     assert.equal(first({ ...odd, direction: "above" }, { hours: [week(10), ...usual] })?.state, "clear");
   });
   it("is not known with too few weeks, or before counting began", () => {
@@ -166,98 +243,63 @@ describe("an anomaly", () => {
 
 describe("an alert", () => {
   const busy = { kind: "threshold", metric: "queue_depth", at_least: 10, for_seconds: 60, clear_seconds: 60 };
-  const queue = (value: number | null) => judgeRules({ busy: rule(busy) }, facts({ states: value === null ? {} : { queue_depth: [{ labels: {}, value }] } }));
+  const queue = (value: number | null) =>
+    judgeRules(
+      { busy: rule(busy) },
+      facts({ states: value === null ? {} : { queue_depth: [{ labels: {}, value }] } }),
+    );
   /** Looks at these depths, one every 30 s, and returns how it stands after each. */
   const states = (depths: (number | null)[]) => {
     let open: OpenAlert[] = [];
     return depths.map((depth, i) => {
       const changes = stepAlerts(open, queue(depth), NOW + i * 30_000);
-      for (const { alert } of changes) open = [...open.filter((one) => one.key !== alert.key), { ...alert, alertId: "a" }];
+      for (const { alert } of changes)
+        open = [...open.filter((one) => one.key !== alert.key), { ...alert, alertId: "a" }];
       const [shown] = open;
       open = open.filter(({ state }) => state !== "resolved");
       return shown?.state ?? "-";
     });
   };
   const table: [what: string, depths: (number | null)[], states: string[]][] = [
-    ["fires after its time, resolves after its time", [10, 10, 10, 9, 9, 9, 9], ["pending", "pending", "firing", "firing", "firing", "resolved", "-"]],
-    ["that does not hold long enough never fires", [10, 10, 9, 10], ["pending", "pending", "resolved", "pending"]],
+    [
+      "fires after its time, resolves after its time",
+      [10, 10, 10, 9, 9, 9, 9],
+      ["pending", "pending", "firing", "firing", "firing", "resolved", "-"],
+    ],
+    [
+      "that does not hold long enough never fires",
+      [10, 10, 9, 10],
+      ["pending", "pending", "resolved", "pending"],
+    ],
     ["does not fire on missing figures", [10, null, null, 10], ["pending", "pending", "pending", "firing"]],
-    ["does not resolve on missing figures", [10, 10, 10, null, null, null, null], ["pending", "pending", "firing", "firing", "firing", "firing", "firing"]],
-    ["that flaps keeps firing", [10, 10, 10, 9, 10, 9, 10], ["pending", "pending", "firing", "firing", "firing", "firing", "firing"]],
+    [
+      "does not resolve on missing figures",
+      [10, 10, 10, null, null, null, null],
+      ["pending", "pending", "firing", "firing", "firing", "firing", "firing"],
+    ],
+    [
+      "that flaps keeps firing",
+      [10, 10, 10, 9, 10, 9, 10],
+      ["pending", "pending", "firing", "firing", "firing", "firing", "firing"],
+    ],
   ];
   for (const [what, depths, expected] of table) it(what, () => assert.deepEqual(states(depths), expected));
 
   it("ends with its rule, and a rule has a most of open ones", () => {
-    const lanes = Array.from({ length: MOST_OPEN + 20 }, (_, i) => ({ labels: { lane: String(i) }, value: 1 }));
-    const many = judgeRules({ m: rule({ kind: "threshold", metric: "lane_depth", at_least: 1 }) }, facts({ states: { lane_depth: lanes } }));
+    const lanes = Array.from({ length: MOST_OPEN + 20 }, (_, i) => ({
+      labels: { lane: String(i) },
+      value: 1,
+    }));
+    const many = judgeRules(
+      { m: rule({ kind: "threshold", metric: "lane_depth", at_least: 1 }) },
+      facts({ states: { lane_depth: lanes } }),
+    );
     const opened = stepAlerts([], many, NOW).map(({ alert }) => alert);
     assert.deepEqual([opened.length, opened[0]!.state], [MOST_OPEN, "firing"]);
     const ended = stepAlerts(opened, [], NOW + MINUTE);
-    assert.ok(ended.every(({ alert, steps }) => alert.state === "resolved" && /removed/.test(steps[0]!.reason)));
+    assert.ok(
+      ended.every(({ alert, steps }) => alert.state === "resolved" && /removed/.test(steps[0]!.reason)),
+    );
     assert.deepEqual(stepAlerts(opened, many, NOW + MINUTE), [], "nothing has changed");
-  });
-});
-
-describe("telling", () => {
-  const alert = (over: Partial<ToldAlert> = {}): ToldAlert => ({
-    ...{ alertId: "a", rule: "busy", labels: {}, severity: "critical", state: "firing", channels: null },
-    ...{ firedAtMs: NOW, acknowledged: false, toldAtMs: null, toldChannels: [], escalations: 0 },
-    ...over,
-  });
-  const listener = (name: string, over: object = {}) => ({ name, enabled: true, alerts: true, leastSeverity: "info" as const, ...over });
-  const policy = AlertsPolicy.parse({ escalation: [{ after_minutes: 15, channels: ["boss"] }] });
-  const tell = (of: ToldAlert, listeners = [listener("chat"), listener("boss", { alerts: false })], nowMs = NOW) =>
-    tellings([of], { listeners, silences: [], policy, nowMs }).tellings.map(({ kind, channel }) => `${kind} ${channel}`);
-  it("goes to whom takes the severity, or to whom the rule names", () => {
-    assert.deepEqual(tell(alert()), ["firing chat"]);
-    assert.deepEqual(tell(alert({ channels: ["boss"] })), ["firing boss"]);
-    assert.deepEqual(tell(alert({ channels: ["gone"] })), ["firing chat"], "a name that is gone tells nobody less");
-    assert.deepEqual(tell(alert({ severity: "info" }), [listener("chat", { leastSeverity: "warning" })]), []);
-    assert.deepEqual(tell(alert({ labels: { channel: "chat" } })), [], "not through the channel that fails");
-  });
-  it("goes on until somebody acknowledges it, and tells the same ones that it is over", () => {
-    const told = { toldAtMs: NOW, toldChannels: ["chat"] };
-    assert.deepEqual(tell(alert(told), undefined, NOW + 14 * MINUTE), []);
-    assert.deepEqual(tell(alert(told), undefined, NOW + 15 * MINUTE), ["escalation boss"]);
-    assert.deepEqual(tell(alert({ ...told, escalations: 1 }), undefined, NOW + 4 * HOUR), ["reminder chat"]);
-    assert.deepEqual(tell(alert({ ...told, acknowledged: true }), undefined, NOW + 9 * HOUR), []);
-    assert.deepEqual(tell(alert({ ...told, state: "resolved" })), ["resolved chat"]);
-  });
-  it("is silenced where each part that is given agrees", () => {
-    const of = { rule: "busy", severity: "critical" as const, labels: { lane: "news", x: "y" } };
-    assert.ok(matches({ labels: { lane: "news" } }, of) && matches({ rule: "busy", severity: "critical" }, of));
-    assert.ok(!matches({ rule: "busy", labels: { lane: "sports" } }, of));
-  });
-  it("is tried again after longer and longer rests, up to an end", () => {
-    assert.deepEqual([1, 2, 3, 7, 8, 90].map(restMs), [10_000, 20_000, 40_000, 640_000, 900_000, 900_000]);
-    const again = (over: object) => isTriedAgain({ tries: 1, ageMs: 0, refused: false, ...over }, { give_up_hours: 24 });
-    assert.deepEqual([again({ tries: 99 }), again({ ageMs: 24 * HOUR })], [true, false]);
-    assert.deepEqual([again({ refused: true, tries: 2 }), again({ refused: true, tries: 3 })], [true, false]);
-  });
-});
-
-describe("a summary", () => {
-  const at = (time_zone: string) => AlertsPolicy.parse({ time_zone, weekly_report: { weekday: "tuesday" } });
-  const due = (kind: "daily_summary" | "weekly_report", zone: string, now: string) => {
-    const { fromMs, toMs } = lastDue(kind, at(zone), Date.parse(now));
-    return [fromMs, toMs].map((ms) => new Date(ms).toISOString().slice(0, 16));
-  };
-  it("is due at its time of day in its zone, over a change of the clocks too", () => {
-    assert.deepEqual(due("daily_summary", "UTC", "2026-12-01T08:00:00Z"), ["2026-11-30T08:00", "2026-12-01T08:00"]);
-    assert.deepEqual(due("daily_summary", "UTC", "2026-12-01T07:59:59Z"), ["2026-11-29T08:00", "2026-11-30T08:00"]);
-    assert.deepEqual(due("daily_summary", "Asia/Kolkata", "2026-12-01T02:30:00Z"), ["2026-11-30T02:30", "2026-12-01T02:30"]);
-    assert.deepEqual(due("daily_summary", "Europe/Berlin", "2026-03-29T12:00:00Z"), ["2026-03-28T07:00", "2026-03-29T06:00"]);
-    assert.deepEqual(due("weekly_report", "America/New_York", "2026-12-02T00:00:00Z"), ["2026-11-24T13:00", "2026-12-01T13:00"]);
-  });
-  it("puts its figures beside those of the period before", () => {
-    const none = counts();
-    const period = counts({ completed: 95, deadLettered: 5, attemptsEnded: 110, attemptsFailed: 11, costMicros: 9_500_000, totalBuckets: bucket(8, 95) });
-    const lines = digestLines("daily_summary", {
-      ...{ period, before: none, workflows: [], fired: [{ rule: "latency", times: 2 }], firing: [] },
-      ...{ ticks: { expected: 288, ran: 287 }, waiting: 4, deadLetters: 5, dailyBudgetUsd: 500 },
-    });
-    assert.equal(lines[0], "95 tasks completed, 5 dead letters, 95 % success (the day before: no task ended)");
-    assert.equal(lines[1], "$9.50 spent, $0.1000 a task (the day before: $0.00 spent); the budget is $500.00 a day");
-    assert.ok(lines.includes("heartbeat: 99.7 % of 288 ticks in time") && lines.includes("alerts that fired: latency × 2"));
   });
 });

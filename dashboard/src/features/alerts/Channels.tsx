@@ -90,18 +90,19 @@ function Standing({ channel }: { channel: AlertChannel }) {
 }
 
 function Actions({ channel, onEdit }: { channel: AlertChannel; onEdit: () => void }) {
+  const may = useMay("admin");
   const path = `/alerts/channels/${channel.name}`;
   const test = useAction<void, { ok: boolean; detail: string }>(
     () => ({ method: "POST", path: `${path}/test` }),
-    ({ ok, detail }) => (ok ? `It works: ${detail}` : `It does not work: ${detail}`),
+    ({ ok }) => (ok ? "The test was taken." : "The test was not taken: its reason stands beside it."),
   );
   const remove = useAction(() => ({ method: "DELETE", path }), "The channel is gone.");
   return (
-    <Group gap={4} wrap="nowrap">
+    <Group gap={4}>
       <ActionButton variant="default" onAct={() => test.mutate()} loading={test.isPending}>
         Test
       </ActionButton>
-      {channel.origin === "api" && (
+      {may && channel.origin === "api" && (
         <>
           <ActionButton needs="admin" variant="subtle" onAct={onEdit}>
             Change
@@ -116,6 +117,12 @@ function Actions({ channel, onEdit }: { channel: AlertChannel; onEdit: () => voi
             Remove
           </ActionButton>
         </>
+      )}
+      {test.data && (
+        <Text size="xs" w="100%" c={test.data.ok ? "teal" : "red"} role="status">
+          {test.data.ok ? "Test: " : "Test failed: "}
+          {test.data.detail}
+        </Text>
       )}
     </Group>
   );

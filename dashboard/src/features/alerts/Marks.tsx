@@ -7,7 +7,7 @@ const STATE_COLORS: Record<Alert["state"], string> = { pending: "gray", firing: 
 
 export function SeverityBadge({ severity }: { severity: Severity }) {
   return (
-    <Badge color={SEVERITY_COLORS[severity]} variant="light" autoContrast style={{ flexShrink: 0 }}>
+    <Badge color={SEVERITY_COLORS[severity]} variant="light" autoContrast miw="max-content">
       {severity}
     </Badge>
   );
@@ -17,7 +17,7 @@ export function AlertStates({ alert }: { alert: Alert }) {
   const open = alert.state !== "resolved";
   return (
     <Group gap={4}>
-      <Badge color={STATE_COLORS[alert.state]} variant="light" autoContrast>
+      <Badge color={STATE_COLORS[alert.state]} variant="light" autoContrast miw="max-content">
         {alert.state}
       </Badge>
       {open && alert.acknowledged_at && (

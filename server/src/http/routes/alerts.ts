@@ -197,22 +197,23 @@ function rules(db: Database): Route {
         readLooks(db),
         openAlerts(db),
       ]);
-      const all = Object.entries(stored?.policy.alerts.rules ?? {}).map(
-        ([rule, definition]): AlertRuleView => {
-          const look = looks[rule];
-          const own = open.filter((alert) => alert.rule === rule);
-          const worst = own.some(({ state }) => state === "firing") ? "firing" : own[0]?.state;
-          const calm =
-            look && look.holds + look.clear > 0 ? "clear" : look && look.unknown === 0 ? "clear" : "unknown";
-          return {
-            rule,
-            definition,
-            state: definition.enabled ? ((worst as "firing" | "pending" | undefined) ?? calm) : "off",
-            subjects: look ? look.holds + look.clear + look.unknown : 0,
-            words: look?.words ?? null,
-          };
-        },
+      const known = Object.entries(stored?.policy.alerts.rules ?? {}).toSorted(([a], [b]) =>
+        a < b ? -1 : 1,
       );
+      const all = known.map(([rule, definition]): AlertRuleView => {
+        const look = looks[rule];
+        const own = open.filter((alert) => alert.rule === rule);
+        const worst = own.some(({ state }) => state === "firing") ? "firing" : own[0]?.state;
+        const calm =
+          look && look.holds + look.clear > 0 ? "clear" : look && look.unknown === 0 ? "clear" : "unknown";
+        return {
+          rule,
+          definition,
+          state: definition.enabled ? ((worst as "firing" | "pending" | undefined) ?? calm) : "off",
+          subjects: look ? look.holds + look.clear + look.unknown : 0,
+          words: look?.words ?? null,
+        };
+      });
       return { status: 200, body: { rules: all, evaluated_at: time(evaluatedAtMs), next_cursor: null } };
     },
   });

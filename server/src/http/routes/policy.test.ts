@@ -79,7 +79,7 @@ function versionTable() {
         beforeInsert?.();
         const [version, policy, comment, changed_by] = values;
         if (rows.some((row) => row.version === version)) return { rows: [], rowCount: 0 };
-        rows.push({ version, policy: JSON.parse(policy), comment, changed_by, changed_at: 1_000 });
+        rows.push({ version, policy, comment, changed_by, changed_at: 1_000 });
         return { rows: [rows.at(-1)], rowCount: 1 };
       }
       if (text.includes("where version = $1"))
@@ -144,7 +144,7 @@ describe("the API of the policy", () => {
     table.race(() =>
       table.rows.push({
         version: 1,
-        policy: { memory: { max_rss_mb: 7 } },
+        policy: JSON.stringify({ memory: { max_rss_mb: 7 } }),
         comment: null,
         changed_by: "x",
         changed_at: 0,
