@@ -10,11 +10,11 @@ import {
   entryPart,
   NAMES,
   noOpPart,
-  type Part,
   reportPart,
   runPart,
   startPart,
 } from "./parts.ts";
+import type { Plan, Start } from "./plan.ts";
 import { schedulesOf } from "./schedules.ts";
 import { byShare } from "./share.ts";
 import { FAILURE_CODE, INPUT_CODE, OUTCOME_CODE } from "./snippets.ts";
@@ -26,25 +26,6 @@ import {
   type N8nWorkflow,
   textsIn,
 } from "./workflow.ts";
-
-/** A trigger of the original that the plan changes. */
-export interface Start {
-  name: string;
-  /** Its name from now on: another one where a node that does nothing takes its name, since expressions refer to it. */
-  clock: string;
-  disabled: boolean;
-  /** It is gone, and not only switched off. */
-  removed?: boolean;
-}
-
-export interface Plan {
-  starts: Start[];
-  parts: { part: Part; column: number; row: number }[];
-  /** Of added nodes and renamed triggers; all others stay as they are. */
-  connections: N8nConnections;
-  notes: string[];
-  webhookPath: string | null;
-}
 
 function refuse(workflow: N8nWorkflow, reason: string, hint: string): never {
   throw new Problem("validation_failed", `"${workflow.name}": ${reason}`, hint);

@@ -2,7 +2,7 @@
 import { lockPieces, one, type Pieces } from "./lock-parts.ts";
 import type { TransformSettings } from "./mark.ts";
 import { choicePart, codePart, NAMES, noOpPart, stopPart, turnPart } from "./parts.ts";
-import type { Plan } from "./phases.ts";
+import type { Plan } from "./plan.ts";
 import { triggerItemsCode } from "./snippets.ts";
 import type { N8nConnections } from "./workflow.ts";
 

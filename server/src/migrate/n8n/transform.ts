@@ -4,7 +4,8 @@ import { rerouteAi } from "./gateway.ts";
 import { aiUses } from "./kinds.ts";
 import { editsSince, originalOf, type Phase, readMark, type TransformSettings, writeMark } from "./mark.ts";
 import { buildNode, idOf, NAMES, noOpPart, type Part, PREFIX, stickyPart } from "./parts.ts";
-import { basicPlan, executionTimeout, mutexPlan, type Plan } from "./phases.ts";
+import { basicPlan, executionTimeout, mutexPlan } from "./phases.ts";
+import type { Plan } from "./plan.ts";
 import {
   type ExportForm,
   MAX_EXPORT_BYTES,
