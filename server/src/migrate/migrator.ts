@@ -2,7 +2,13 @@
 import { randomUUID } from "node:crypto";
 import { Problem } from "@master-orchestrator/contract";
 import { isClock } from "#core/migration-steps.ts";
-import { changeMigration, findMigration, listMigrations, type MigrationRow } from "#store/migration-rows.ts";
+import {
+  changeMigration,
+  findMigration,
+  insertEvent,
+  listMigrations,
+  type MigrationRow,
+} from "#store/migration-rows.ts";
 import { forgetTurns } from "#store/migration-turns.ts";
 import { holdConnection, leaveConnection, noteReachable } from "#store/n8n-connection.ts";
 import { databaseNowMs } from "#store/orchestrator.ts";
@@ -90,12 +96,16 @@ async function round(
     const nextMs = await startDue(context, row, nowMs);
     if (nextMs !== null) next.push(nextMs);
   }
-  await withN8n(context, async () => {
+  await withN8n(context, rows, async () => {
     for (const row of rows) {
       if (!(await holdConnection(db, holder, HELD_FOR_MS))) return;
       await lookAfter(context, row);
     }
-    await settleLost(context, state.asked);
+    for (const { workflowType, n8nExecutionId } of await settleLost(context, state.asked)) {
+      const row = rows.find((each) => each.workflowType === workflowType);
+      const cause = `the callback of the run ${n8nExecutionId} was lost; n8n was asked`;
+      if (row) await insertEvent(db, row, { event: "settled_by_asking", actor: "orchestrator", cause });
+    }
     await stopCancelled(context);
   });
   if (nowMs - state.forgotAtMs >= FORGET_EVERY_MS) {
@@ -145,6 +155,7 @@ async function lookAfter(context: MigrateContext, listed: MigrationRow): Promise
     log.warn("A migration is blocked", { workflow_type: row.workflowType, cause });
     const pending = row.state === "rollback_pending";
     await changeMigration(db, row.workflowType, { ...(pending ? {} : { state: "blocked" }), cause });
+    await insertEvent(db, row, { event: "blocked", actor: "n8n", cause });
   }
 }
 
@@ -165,15 +176,26 @@ async function lookOn(
 }
 
 /** An n8n that does not answer is noted, once; everything that is wanted of it stays wanted. */
-async function withN8n(context: MigrateContext, work: () => Promise<void>): Promise<void> {
+async function withN8n(
+  context: MigrateContext,
+  rows: readonly MigrationRow[],
+  work: () => Promise<void>,
+): Promise<void> {
   const { db, log } = context;
+  const tell = async (event: string, cause: string) => {
+    for (const row of rows) await insertEvent(db, row, { event, actor: "n8n", cause });
+  };
   try {
     await work();
-    if (await noteReachable(db, null)) log.info("n8n answers");
+    if (await noteReachable(db, null)) {
+      log.info("n8n answers");
+      await tell("n8n_back", "n8n answers");
+    }
   } catch (error) {
     if (!(error instanceof Unreachable || error instanceof Refused)) throw error;
     const message = error.message;
-    if (await noteReachable(db, message))
-      log.warn("n8n does not answer: what is wanted of it waits", { cause: message });
+    if (!(await noteReachable(db, message))) return;
+    log.warn("n8n does not answer: what is wanted of it waits", { cause: message });
+    await tell("n8n_unreachable", message);
   }
 }

@@ -64,6 +64,7 @@ export async function noteCredential(db: Queryable, name: string, id: string): P
 }
 
 export interface ClaimedAttempt {
+  workflowType: string;
   executionId: string;
   attempt: number;
   n8nExecutionId: string;
@@ -77,7 +78,7 @@ export async function silentAttempts(
   limit: number,
 ): Promise<ClaimedAttempt[]> {
   const { rows } = await db.query(
-    `select c.execution_id, c.attempt, substring(c.claimant from '^n8n run (\\S+)$') as run, a.task_ids
+    `select e.workflow_type, c.execution_id, c.attempt, substring(c.claimant from '^n8n run (\\S+)$') as run, a.task_ids
        from workflow_orchestration e
        join claims c on c.execution_id = e.execution_id and c.attempt = e.attempts
        join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
@@ -88,6 +89,7 @@ export async function silentAttempts(
     [silentMs, limit],
   );
   return rows.map((row) => ({
+    workflowType: row.workflow_type,
     executionId: row.execution_id,
     attempt: row.attempt,
     n8nExecutionId: row.run,
@@ -98,7 +100,7 @@ export async function silentAttempts(
 /** Cancelled executions of the last hour whose runs in n8n nobody has stopped. */
 export async function unstoppedRuns(db: Queryable, limit: number): Promise<ClaimedAttempt[]> {
   const { rows } = await db.query(
-    `select c.execution_id, c.attempt, substring(c.claimant from '^n8n run (\\S+)$') as run
+    `select e.workflow_type, c.execution_id, c.attempt, substring(c.claimant from '^n8n run (\\S+)$') as run
        from workflow_orchestration e join claims c on c.execution_id = e.execution_id
       where e.status = 'CANCELLED' and e.completed_at > orchestrator_now() - interval '1 hour'
         and c.claimant ~ '^n8n run \\S+$'
@@ -108,6 +110,7 @@ export async function unstoppedRuns(db: Queryable, limit: number): Promise<Claim
     [limit],
   );
   return rows.map((row) => ({
+    workflowType: row.workflow_type,
     executionId: row.execution_id,
     attempt: row.attempt,
     n8nExecutionId: row.run,

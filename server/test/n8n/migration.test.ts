@@ -265,6 +265,18 @@ it("an edit in n8n is never written over; a rollback waits for an n8n that is do
   const was = JSON.parse(original);
   was.nodes[1].parameters = { edited: true };
   assert.deepEqual(now, was, "the original, with the edit that was taken over");
+  const { events } = (await house.api("GET", "/migrations/nightly/history?limit=100")).body;
+  const told = new Set(events.map(({ event }: Json) => event));
+  for (const event of [
+    "edited",
+    "merged",
+    "settled_by_asking",
+    "n8n_unreachable",
+    "n8n_back",
+    "rolled_back",
+  ]) {
+    assert.ok(told.has(event), `${event} is told`);
+  }
   const { version } = (await bench.migration()).original;
   const bytes = await house.api("GET", `/migrations/nightly/original?version=${version}`);
   assert.equal(bytes.text, content(workflow));
