@@ -2,6 +2,7 @@
 import { Problem } from "./problem.ts";
 
 export const MAX_JSON_DEPTH = 64;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Parses `bytes` as JSON. Throws a Problem (`invalid_json` or `json_too_deep`) for anything that is
@@ -10,7 +11,7 @@ export const MAX_JSON_DEPTH = 64;
 export function parseStrictJson(bytes: Uint8Array): unknown {
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch {
     throw new Problem("invalid_json", "the body is not valid UTF-8", "Send JSON encoded as UTF-8.");
   }

@@ -63,12 +63,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   async function identify(credential: string): Promise<Caller> {
+    const isToken = credential.startsWith("moe_");
+    const verified = isToken ? options.verifyExecutionToken(credential) : null;
+    if (verified) return { kind: "execution", ...verified };
     if (adminHash && timingSafeEqual(hash(credential), adminHash)) {
       return ADMIN;
     }
-    if (credential.startsWith("moe_")) {
-      const verified = options.verifyExecutionToken(credential);
-      if (verified) return { kind: "execution", ...verified };
+    if (isToken) {
       throw refused("the execution token is not valid", "Use the token of the dispatch, as it came.");
     }
     const keyId = API_KEY.exec(credential)?.[1];

@@ -47,6 +47,7 @@ function understand(route: Route, raw: Uint8Array): unknown {
 
 function refuseOtherTypes(message: IncomingMessage): void {
   const type = message.headers["content-type"];
+  if (type === "application/json" && message.headers["content-encoding"] === undefined) return;
   const [essence = "", ...parameters] = (type ?? "").split(";").map((part) => part.trim().toLowerCase());
   const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice(8);
   if (essence !== "application/json" || (charset !== undefined && !/^"?utf-?8"?$/.test(charset))) {

@@ -178,10 +178,15 @@ async function serve(asked: Asked, request: FastifyRequest, reply: FastifyReply,
     rawBody: body.raw,
     headers,
     caller,
-    url: new URL(options.publicUrl + request.url),
-    signal: goneSignal(reply),
     remark: (remark) => void Object.assign(asked.remark, remark),
     trace,
+    // Few ask for them, and both are dear to make.
+    get url() {
+      return new URL(options.publicUrl + request.url);
+    },
+    get signal() {
+      return goneSignal(reply);
+    },
   });
 }
 
@@ -266,9 +271,11 @@ function refuseNul(values: Record<string, unknown>, where: string): void {
 
 function goneSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
-  reply.raw.once("close", () => {
+  const onClose = () => {
     if (!reply.raw.writableFinished) controller.abort();
-  });
+  };
+  if (reply.raw.closed) onClose();
+  else reply.raw.once("close", onClose);
   return controller.signal;
 }
 
@@ -308,16 +315,17 @@ function sendBytes(reply: FastifyReply, request: FastifyRequest, answer: Answer,
 }
 
 function securityHeaders(url: string): Record<string, string> {
-  const headers: Record<string, string> = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  };
-  if (url.startsWith("/api/")) headers["cache-control"] = "no-store";
-  return headers;
+  return url.startsWith("/api/") ? API_HEADERS : SECURITY_HEADERS;
 }
+
+const SECURITY_HEADERS = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+};
+const API_HEADERS = { ...SECURITY_HEADERS, "cache-control": "no-store" };
 
 function whereOf(request: FastifyRequest): string {
   return `${request.method} ${request.url.split("?")[0]}`;

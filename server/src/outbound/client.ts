@@ -2,6 +2,7 @@
 import { Agent, type Dispatcher, Pool } from "undici";
 import type { Log } from "#log.ts";
 import type { AllowRule } from "./allow.ts";
+import { exchange } from "./exchange.ts";
 import { asFailure, OutboundFailure } from "./failure.ts";
 import {
   permitResolved,
@@ -68,9 +69,6 @@ export interface Outbound {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_RESPONSE_BYTES = 1_048_576;
-/** Of a body that nobody wants: so much is read for the sake of its connection. */
-const LEFT_BYTES = 16_384;
-const LEFT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const CONNECTIONS_PER_ORIGIN = 128;
 
@@ -85,36 +83,41 @@ export function createOutbound(options: OutboundOptions): Outbound {
     request: OutboundRequest,
   ): Promise<OutboundResponse> {
     const target = guardedTarget(url, request.own ? null : options.allow, options.log);
-    const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), timeoutMs);
-    const signal = request.signal ? AbortSignal.any([stop.signal, request.signal]) : stop.signal;
-    try {
-      const response = await (request.own ? unguarded : guarded).request({
+    const { host } = target.url;
+    if (request.signal?.aborted) throw givenUp(host);
+    const limit = request.bodyless ? null : (request.maxResponseBytes ?? DEFAULT_RESPONSE_BYTES);
+    const sent = exchange(
+      request.own ? unguarded : guarded,
+      {
         origin: target.url.origin,
         path: target.url.pathname + target.url.search,
         method,
         headers: { "accept-encoding": "identity", "user-agent": "master-orchestrator", ...request.headers },
         body: request.body ?? null,
-        signal,
-      });
-      const limit = request.maxResponseBytes ?? DEFAULT_RESPONSE_BYTES;
-      const body = request.bodyless ? leave(response.body) : await readBody(response.body, limit, target);
-      return { status: response.statusCode, headers: flatten(response.headers), body };
+      },
+      {
+        limit,
+        tooLarge: () =>
+          new OutboundFailure("too_large", `the answer of ${host} is larger than ${limit} bytes`),
+      },
+    );
+    const timeoutMs = request.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const late = () => new OutboundFailure("timeout", `${host} did not answer within ${timeoutMs} ms`);
+    const timer = setTimeout(() => sent.cancel(late()), timeoutMs);
+    const onAbort = () => sent.cancel(givenUp(host));
+    request.signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const { status, headers, body } = await sent.answer;
+      return { status, headers: flatten(headers), body };
     } catch (error) {
-      if (signal.aborted) {
-        const why = stop.signal.aborted
-          ? `did not answer within ${timeoutMs} ms`
-          : "was given up waiting for";
-        throw new OutboundFailure("timeout", `${target.url.host} ${why}`, error);
-      }
-      const failure = asFailure(error, target.url.host);
+      const failure = asFailure(error, host);
       if (failure.kind === "refused_by_guard") {
         options.log?.warn("An outgoing request was refused", { reason: failure.message });
       }
       throw failure;
     } finally {
       clearTimeout(timer);
+      request.signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -184,25 +187,6 @@ function buildAgent(resolve: Resolve, rules: readonly AllowRule[] | null): Agent
   });
 }
 
-/** A small rest is read to its end, so that the connection can be used again; a larger one is cut off with it. */
-function leave(stream: Dispatcher.ResponseData["body"]): Uint8Array {
-  stream.dump({ limit: LEFT_BYTES, signal: AbortSignal.timeout(LEFT_MS) }).catch(() => {});
-  return new Uint8Array();
-}
-
-async function readBody(stream: Dispatcher.ResponseData["body"], limit: number, target: Target) {
-  const chunks: Uint8Array[] = [];
-  let received = 0;
-  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
-    received += chunk.length;
-    if (received > limit) {
-      // Leaving the loop destroys the stream, and with it the connection: the rest is never read.
-      throw new OutboundFailure(
-        "too_large",
-        `the answer of ${target.url.host} is larger than ${limit} bytes`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+function givenUp(host: string): OutboundFailure {
+  return new OutboundFailure("timeout", `${host} was given up waiting for`);
 }
