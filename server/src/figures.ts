@@ -50,6 +50,8 @@ export function openFigures(version: string): Figures {
       ...db,
       query: (text, values) => timed("statement", db.query(text, values)),
       transaction: (work) => timed("transaction", db.transaction(work)),
+      transactionByKey: (work) => timed("transaction", db.transactionByKey(work)),
+      byKey: { query: (text, values) => timed("statement", db.byKey.query(text, values)) },
     }),
   };
 }

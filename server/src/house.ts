@@ -10,7 +10,7 @@ import { cyclesInBites } from "#engine/bites.ts";
 import type { Clock } from "#engine/clock.ts";
 import type { CycleOutcome } from "#engine/cycle.ts";
 import { startDispatcher } from "#engine/dispatcher.ts";
-import { type Loop, MAX_LEAD_MS, startLoop } from "#engine/loop.ts";
+import { type Loop, MAX_LEAD_MS, PATIENCE_MS, startLoop } from "#engine/loop.ts";
 import { collectGarbage, createMemoryWatch, type MemoryWatch, ownRssMb } from "#engine/memory.ts";
 import { startPresence } from "#engine/presence.ts";
 import { startRoller } from "#engine/roller.ts";
@@ -23,9 +23,9 @@ import { buildServer } from "#http/server.ts";
 import { type Migrator, startMigrator } from "#migrate/migrator.ts";
 import { openN8n } from "#migrate/n8n-api.ts";
 import { buildRoutes } from "#routes.ts";
-import { insertAudit } from "#store/audit.ts";
 import { startsOf } from "#simulate/starts.ts";
 import { insertApiKey } from "#store/api-keys.ts";
+import { insertAudit } from "#store/audit.ts";
 import { lastTick } from "#store/cycles.ts";
 import type { Database } from "#store/database.ts";
 import { currentPolicy } from "#store/policies.ts";
@@ -117,17 +117,23 @@ async function startEngine(
     publicUrl,
     builtIns: { baseUrl: url, targets: builtInTargets(builtIns, url) },
     onFacts: () => late.loop?.wake(),
+    onSignOfLife: () => late.loop?.wakeSoon(),
     onError: onError("A delivery failed"),
     tracer: foundation.tracing?.tracer ?? null,
   });
   const { decide } = foundation.options;
-  const cycle = cyclesInBites({ db, outbox, replicaId, localNowMs: clock.nowMs, decide, log });
+  // A clock of a test's own stands still while the database waits, and moves only when it is moved.
+  const ownClock = foundation.options.clock !== undefined;
+  const patienceMs = ownClock ? 0 : PATIENCE_MS;
+  const cycle = cyclesInBites({
+    ...{ db, outbox, replicaId, localNowMs: clock.nowMs, patienceMs, decide, log },
+  });
   const loop = startLoop({
     clock,
     tickIntervalMs: config.tickIntervalMs,
     lastTickMs: await lastTick(db),
-    // A clock of a test's own stands still while the database waits.
-    maxLeadMs: foundation.options.clock ? 0 : MAX_LEAD_MS,
+    maxLeadMs: ownClock ? 0 : MAX_LEAD_MS,
+    patienceMs,
     async run(trigger) {
       const beganMs = clock.monotonicMs();
       const outcome = await cycle(trigger);

@@ -16,8 +16,8 @@ import { articleRoutes } from "#http/routes/articles.ts";
 import { attemptRoutes } from "#http/routes/attempts.ts";
 import { auditRoutes } from "#http/routes/audit.ts";
 import { budgetRoutes } from "#http/routes/budget.ts";
-import { cycleRoutes } from "#http/routes/cycles.ts";
 import { catalogRoutes } from "#http/routes/catalog.ts";
+import { cycleRoutes } from "#http/routes/cycles.ts";
 import { dashboardRoutes } from "#http/routes/dashboard.ts";
 import { deadLetterRoutes } from "#http/routes/dead-letters.ts";
 import { doctorRoutes } from "#http/routes/doctor.ts";
@@ -70,6 +70,7 @@ export function buildRoutes(foundation: Foundation): Route[] {
     throw new Problem("unavailable", "the orchestrator is starting", "Try again in a second.");
   };
   const wake = () => late.loop?.wake();
+  const wakeSoon = () => late.loop?.wakeSoon();
   const recorder = openRecorder(db, () => clock.gather(GATHER_MS));
   const requests = { db, recorder, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
   const state = { db, version: manifest.version, nextTickMs: () => loop().nextTickMs() };
@@ -78,7 +79,7 @@ export function buildRoutes(foundation: Foundation): Route[] {
     ...taskRoutes(requests),
     ...deadLetterRoutes(requests),
     ...executionRoutes(requests),
-    ...attemptRoutes({ db, recorder, wake, nowMs: clock.nowMs }),
+    ...attemptRoutes({ db, recorder, wake, wakeSoon, nowMs: clock.nowMs }),
     ...orchestratorRoutes({ ...state, wake, runNow: () => loop().runNow() }),
     ...cycleRoutes({ db }),
     ...eventRoutes({ live: late.live, authenticate: foundation.authenticate }),

@@ -22,9 +22,9 @@ async function openSite(t: TestContext) {
   });
   await ensureOrchestrator(db);
   await insertPolicyVersion(db, 1, { policy: Policy.parse({}), comment: null, changedBy: "the test" });
-  const cycle = (kind: Trigger["kind"], boundaryMs: number, waitMs = 0) =>
+  const cycle = (kind: Trigger["kind"], boundaryMs: number, waitMs = 0, patienceMs = 0) =>
     runCycle(
-      { db, outbox, replicaId: "r1", localNowMs: Date.now },
+      { db, outbox, replicaId: "r1", localNowMs: Date.now, patienceMs },
       { kind, boundaryMs, intervalMs: INTERVAL_MS, waitMs },
     );
   const ticks = async () => (await db.query("select boundary, drift_ms from ticks order by 1")).rows;
@@ -71,6 +71,20 @@ test("a tick whose boundary is further ahead than it may wait gives up, and says
   const outcome = await cycle("tick", NOON, 500);
   assert.deepEqual([outcome.ran, outcome.boundaryMs, outcome.nowMs], [false, null, NOON - 501]);
   assert.deepEqual(await ticks(), []);
+});
+
+test("a sign of life may wait until its patience is over, or until a tick; the outcome says when", async (t) => {
+  const { db, setNow, cycle } = await openSite(t);
+  await setNow(NOON);
+  await db.query(
+    "insert into facts (kind, execution_id, attempt, data) values ('claim', gen_random_uuid(), 1, '{}')",
+  );
+  const left = async () => (await db.query("select count(*)::int as n from facts")).rows[0]?.n;
+  await setNow(NOON + 100);
+  const early = await cycle("wake", NOON + INTERVAL_MS, 0, 300);
+  assert.deepEqual([await left(), early.nextDueMs], [1, NOON + 300]);
+  assert.equal((await cycle("wake", NOON, 0, 300)).boundaryMs, NOON, "a tick");
+  assert.equal(await left(), 0);
 });
 
 /** Resolves when a connection waits in `pg_sleep`. */

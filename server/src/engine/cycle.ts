@@ -53,6 +53,8 @@ export interface CycleContext {
   replicaId: string;
   /** The local clock, in epoch milliseconds: only to say how far it is from the database's. */
   localNowMs(): number;
+  /** How long signs of life may wait for more of their run. */
+  patienceMs?: number;
   /** What stands for `plan`; tests let it fail. */
   decide?: ((snapshot: Snapshot) => Plan) | undefined;
 }
@@ -73,13 +75,14 @@ export async function runCycle(
   asked: Trigger,
   intake: Intake = intakeOf(FULL_BITE),
 ): Promise<CycleOutcome> {
-  return await context.db.transaction(async (tx) => {
+  return await context.db.transactionByKey(async (tx) => {
     const { locked, ...idle } = await takeTurn(tx, context, asked);
     const startedMs = performance.now();
     const { cycleId, boundaryMs } = idle;
     if (asked.kind === "tick" && boundaryMs === null) return { ...idle, nextDueMs: null };
     const tick = boundaryMs === null ? null : { boundaryMs, intervalMs: asked.intervalMs };
-    const snapshot = await readSnapshot(tx, locked, { tick, ...intake });
+    const { patienceMs = 0 } = context;
+    const snapshot = await readSnapshot(tx, locked, { tick, patienceMs, ...intake });
     const { decisions } = (context.decide ?? plan)(snapshot);
     const trigger = boundaryMs === null ? "wake" : "tick";
     const cycle = { cycleId, trigger, policyVersion: snapshot.policyVersion } as const;
@@ -99,7 +102,10 @@ export async function runCycle(
       recoveries: decisions.filter((decision) => decision.kind === "recovery"),
       adapt: decisions.find((decision) => decision.kind === "adapt") ?? null,
       decisions,
-      nextDueMs: earlier(nextDueMs, nextSlotMs(snapshot.workflows, snapshot.nowMs)),
+      nextDueMs: earlier(
+        earlier(nextDueMs, intake.taken.moreFactsAtMs ?? null),
+        nextSlotMs(snapshot.workflows, snapshot.nowMs),
+      ),
     };
   });
 }

@@ -6,9 +6,14 @@ import type { Outbound } from "#outbound/client.ts";
 import { OutboundFailure } from "#outbound/failure.ts";
 import type { Database } from "#store/database.ts";
 import { type Delivery, wantedDeliveries } from "#store/deliveries.ts";
-import { type DeliveryOutcome, recordCallback, recordDeliveries } from "#store/facts.ts";
+import {
+  type CallbackVerdict,
+  type DeliveryOutcome,
+  recordCallbacks,
+  recordDeliveries,
+} from "#store/facts.ts";
 import { groupCommit } from "#store/group-commit.ts";
-import type { Outbox, TakenMessage } from "#store/outbox.ts";
+import type { Message, Outbox } from "#store/outbox.ts";
 import { type Meaning, readAnswer } from "./answer.ts";
 import type { Clock } from "./clock.ts";
 import { composeMessage } from "./message.ts";
@@ -38,6 +43,8 @@ export interface DispatcherContext {
   builtIns: { baseUrl: string; targets: ReadonlyMap<string, BuiltInTarget> };
   /** Facts were recorded: let a cycle look. */
   onFacts(): void;
+  /** Only that a message was accepted: a cycle may look a little later. */
+  onSignOfLife(): void;
   onError(error: unknown): void;
   /** Null: nothing is traced. */
   tracer: Tracer | null;
@@ -72,6 +79,7 @@ export function startDispatcher(context: DispatcherContext): Dispatcher {
     inFlight: new Set(),
     record: groupCommit((delivered) => recordAll(context, delivered), {
       maxItems: MAX_IN_FLIGHT,
+      keyOf: ({ delivery }) => `${delivery.executionId}:${delivery.attempt}`,
       gather: () => context.clock.gather(GATHER_MS),
     }),
     cancelPoll: () => {},
@@ -110,9 +118,9 @@ async function takeAll(state: DispatcherState): Promise<void> {
     while (state.wanted && !state.stopped && state.inFlight.size < MAX_IN_FLIGHT) {
       state.wanted = false;
       const limit = MAX_IN_FLIGHT - state.inFlight.size;
-      const messages = await state.context.outbox.take(limit);
-      // Fewer than could be taken: these were all. A wake-up that came during the look is not lost.
-      if (messages.length === limit) state.wanted = true;
+      const { messages, more } = await state.context.outbox.take(limit);
+      // Without more these were all. A wake-up that came during the look is not lost.
+      if (more) state.wanted = true;
       await deliverAll(state, messages);
       await state.context.clock.gather(GATHER_MS);
     }
@@ -134,19 +142,10 @@ function armPoll(state: DispatcherState): void {
   });
 }
 
-async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Promise<void> {
+async function deliverAll(state: DispatcherState, messages: Message[]): Promise<void> {
   const { context } = state;
-  const wanted = new Map(
-    (await wantedDeliveries(context.db, messages)).map((delivery) => [delivery.executionId, delivery]),
-  );
-  const unwanted: TakenMessage[] = [];
-  for (const message of messages) {
-    const delivery = wanted.get(message.executionId);
-    if (!delivery || delivery.attempt !== message.attempt) {
-      unwanted.push(message);
-      continue;
-    }
-    const flight = deliver(state, message, delivery)
+  for (const delivery of await wantedDeliveries(context.db.byKey, messages)) {
+    const flight = deliver(state, delivery)
       .catch(context.onError)
       .finally(() => {
         state.inFlight.delete(flight);
@@ -154,11 +153,10 @@ async function deliverAll(state: DispatcherState, messages: TakenMessage[]): Pro
       });
     state.inFlight.add(flight);
   }
-  if (unwanted.length > 0) await context.outbox.done(context.db, unwanted);
 }
 
-/** Posts one message and hands in its outcome, to be recorded together with the message's end. */
-async function deliver(state: DispatcherState, message: TakenMessage, delivery: Delivery): Promise<void> {
+/** Posts one message and hands in its outcome. Slow ones keep nobody waiting: each is recorded when it ends. */
+async function deliver(state: DispatcherState, delivery: Delivery): Promise<void> {
   const { clock, tracer } = state.context;
   const trace = traceDelivery(delivery);
   const startMs = clock.nowMs();
@@ -166,37 +164,27 @@ async function deliver(state: DispatcherState, message: TakenMessage, delivery: 
   const meaning = await post(state.context, delivery, trace);
   const tookMs = clock.monotonicMs() - beganMs;
   tracer?.(deliverySpan(delivery, trace, { meaning, startMs, endMs: startMs + tookMs }));
-  await state.record({ message, delivery, meaning, tookMs });
-  state.context.onFacts();
+  await state.record({ delivery, meaning, tookMs });
+  if (meaning.outcome === "accepted") state.context.onSignOfLife();
+  else state.context.onFacts();
 }
 
 interface Delivered {
-  message: TakenMessage;
   delivery: Delivery;
   meaning: Meaning;
   tookMs: number;
 }
 
-/** One transaction for all that ended while the last one was being written. */
-async function recordAll({ db, outbox }: DispatcherContext, delivered: Delivered[]): Promise<undefined[]> {
-  await db.transaction(async (tx) => {
-    const outcomes: (DeliveryOutcome | null)[] = [];
-    for (const { delivery, meaning, tookMs } of delivered) {
-      outcomes.push(
-        meaning.outcome === "callback"
-          ? await recordAnswer(tx, delivery, meaning.callback)
-          : outcomeOf(delivery, meaning, tookMs),
-      );
-    }
-    await recordDeliveries(
-      tx,
-      outcomes.filter((outcome) => outcome !== null),
-    );
-    await outbox.done(
-      tx,
-      delivered.map((one) => one.message),
-    );
-  });
+/** Records all that ended while the last ones were being written. */
+async function recordAll({ db }: DispatcherContext, delivered: Delivered[]): Promise<undefined[]> {
+  const outcomes = delivered.flatMap(({ delivery, meaning, tookMs }) =>
+    meaning.outcome === "callback" ? [] : [outcomeOf(delivery, meaning, tookMs)],
+  );
+  const answers = delivered.flatMap(({ delivery, meaning }) =>
+    meaning.outcome === "callback" ? [{ delivery, callback: meaning.callback }] : [],
+  );
+  if (answers.length > 0) outcomes.push(...(await recordAnswers(db, answers)));
+  await recordDeliveries(db.byKey, outcomes);
   return delivered.map(() => undefined);
 }
 
@@ -281,17 +269,20 @@ function outcomeOf(
   };
 }
 
-/** An answer that is a callback goes the way of every callback; one that names foreign tasks is refused. */
-async function recordAnswer(
-  tx: Parameters<typeof recordCallback>[0],
-  delivery: Delivery,
-  callback: Callback,
-): Promise<DeliveryOutcome | null> {
-  const verdict = await recordCallback(tx, delivery.executionId, callback);
-  if (verdict.verdict !== "foreign_tasks" && verdict.verdict !== "ahead") return null;
-  const message =
-    verdict.verdict === "ahead"
-      ? `the answer is for attempt ${callback.attempt}`
-      : `the answer names tasks that were not dispatched: ${verdict.taskIds.slice(0, 3).join(", ")}`;
-  return outcomeOf(delivery, { outcome: "refused", message });
+/** Answers that are callbacks go the way of every callback; one that names foreign tasks is refused. */
+async function recordAnswers(
+  db: Database,
+  answers: readonly { delivery: Delivery; callback: Callback }[],
+): Promise<DeliveryOutcome[]> {
+  const reports = answers.map(({ delivery, callback }) => ({ executionId: delivery.executionId, callback }));
+  const verdicts = await recordCallbacks(db.byKey, reports);
+  return answers.flatMap(({ delivery, callback }, i) => {
+    const verdict = verdicts[i] as CallbackVerdict;
+    if (verdict.verdict !== "foreign_tasks" && verdict.verdict !== "ahead") return [];
+    const message =
+      verdict.verdict === "ahead"
+        ? `the answer is for attempt ${callback.attempt}`
+        : `the answer names tasks that were not dispatched: ${verdict.taskIds.slice(0, 3).join(", ")}`;
+    return [outcomeOf(delivery, { outcome: "refused", message })];
+  });
 }

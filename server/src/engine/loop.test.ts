@@ -31,7 +31,7 @@ class Site {
   failing = 0;
   loop!: Loop;
 
-  start(over: { lastTickMs?: number; maxLeadMs?: number } = {}): this {
+  start(over: { lastTickMs?: number; maxLeadMs?: number; patienceMs?: number } = {}): this {
     this.loop = startLoop({
       clock: {
         nowMs: () => this.time.nowMs() + this.localStepMs,
@@ -42,6 +42,7 @@ class Site {
       },
       tickIntervalMs: INTERVAL_MS,
       maxLeadMs: over.maxLeadMs ?? MAX_LEAD_MS,
+      patienceMs: over.patienceMs ?? 0,
       lastTickMs: over.lastTickMs ?? null,
       run: (trigger) => this.#run(trigger),
       onMessages: () => {},
@@ -223,5 +224,32 @@ test("the database's clock is set forward an hour and back: one tick for what wa
   assert.deepEqual(site.ticked.slice(7), [], "boundaries that come again have had their tick");
   await site.time.advance(4_000);
   assert.deepEqual(site.ticked.slice(7), [70_000]);
+  await site.stop();
+});
+
+test("signs of life wake one cycle between them, within the patience, and what matters wakes one at once", async () => {
+  const site = new Site().start({ patienceMs: 300 });
+  await site.time.advance(100);
+  const before = site.runs.length;
+  for (let n = 0; n < 5; n++) site.loop.wakeSoon();
+  await site.time.advance(299);
+  assert.equal(site.runs.length, before, "not yet");
+  await site.time.advance(1);
+  assert.equal(site.runs.length, before + 1);
+  assert.equal(site.runs.at(-1)?.beganAt, 400);
+  site.loop.wakeSoon();
+  site.loop.wake();
+  await site.time.advance(0);
+  assert.equal(site.runs.length, before + 2);
+  await site.stop();
+});
+
+test("without patience a sign of life wakes a cycle at once", async () => {
+  const site = new Site().start();
+  await site.time.advance(100);
+  const before = site.runs.length;
+  site.loop.wakeSoon();
+  await site.time.advance(0);
+  assert.equal(site.runs.length, before + 1);
   await site.stop();
 });

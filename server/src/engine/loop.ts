@@ -13,10 +13,14 @@ const MIN_LEAD_MS = 25;
 const FADES_TO = 0.995;
 /** Between two cycles that follow each other: one cycle over what gathers costs far less than two. */
 const GATHER_MS = 15;
+/** How long signs of life may wait to be folded in together with more of their run. */
+export const PATIENCE_MS = 300;
 
 export interface Loop {
   /** Something was recorded: run a cycle now. Wake-ups while one runs become one more cycle. */
   wake(): void;
+  /** A sign of life was recorded: a cycle within `patienceMs` is soon enough. */
+  wakeSoon(): void;
   /** Resolves when a cycle that began after this call has ended. Rejects after `deadlineMs`. */
   settled(deadlineMs: number): Promise<void>;
   /** Runs an extra cycle. */
@@ -31,6 +35,8 @@ export interface LoopContext {
   tickIntervalMs: number;
   /** At most `MAX_LEAD_MS`; 0 where time does not pass while the database waits. */
   maxLeadMs: number;
+  /** 0: at once. */
+  patienceMs: number;
   run(trigger: Trigger): Promise<CycleOutcome>;
   lastTickMs: number | null;
   /** Called after every cycle that committed messages. */
@@ -62,6 +68,9 @@ interface LoopState {
   tickWanted: boolean;
   cancelTick: () => void;
   cancelDue: () => void;
+  /** A sign of life waits for its cycle. */
+  soon: boolean;
+  cancelSoon: () => void;
   waiters: { resolve: () => void; eligible: boolean }[];
 }
 
@@ -82,12 +91,15 @@ export function startLoop(context: LoopContext): Loop {
     tickWanted: false,
     cancelTick: () => {},
     cancelDue: () => {},
+    soon: false,
+    cancelSoon: () => {},
     waiters: [],
   };
   armTick(state);
   pump(state);
   return {
     wake: () => wake(state),
+    wakeSoon: () => wakeSoon(state),
     settled: (deadlineMs) => settled(state, deadlineMs),
     async runNow() {
       const outcome = await exclusively(state, () => context.run(trigger(state, "wake")));
@@ -102,6 +114,18 @@ export function startLoop(context: LoopContext): Loop {
 function wake(state: LoopState): void {
   state.wanted = true;
   pump(state);
+}
+
+/** Cycles that run meanwhile know themselves what they leave waiting, and for how long. */
+function wakeSoon(state: LoopState): void {
+  const { clock, patienceMs } = state.context;
+  if (patienceMs === 0) wake(state);
+  if (patienceMs === 0 || state.soon || state.stopped) return;
+  state.soon = true;
+  state.cancelSoon = clock.at(clock.nowMs() + patienceMs, () => {
+    state.soon = false;
+    wake(state);
+  });
 }
 
 /** Runs wanted cycles one after another until none is wanted; a tick before anything else. */
@@ -221,6 +245,7 @@ async function stop(state: LoopState): Promise<void> {
   state.stopped = true;
   state.cancelTick();
   state.cancelDue();
+  state.cancelSoon();
   while (state.running) await state.running;
   for (const waiter of state.waiters.splice(0)) waiter.resolve();
 }

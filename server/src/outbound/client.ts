@@ -1,5 +1,5 @@
 /** The one way out: every request to an address that somebody configured goes through here. Follows no redirect. */
-import { Agent, type Dispatcher, Pool } from "undici";
+import { Agent, Pool } from "undici";
 import type { Log } from "#log.ts";
 import type { AllowRule } from "./allow.ts";
 import { exchange } from "./exchange.ts";

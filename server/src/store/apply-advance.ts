@@ -3,6 +3,7 @@ import type { Advance, Failure } from "#core/decision.ts";
 import { hasEnded } from "#core/states.ts";
 import type { Queryable } from "./database.ts";
 import { chargeCallbacks } from "./ledger.ts";
+import { rowset } from "./rowset.ts";
 
 interface AdvanceContext {
   nowMs: number;
@@ -31,6 +32,26 @@ export async function updateAdvanced(
   ]);
 }
 
+const ATTEMPTS = rowset({
+  execution_id: "uuid",
+  attempt: "int",
+  state: "text",
+  target: "text",
+  may_be_there: "boolean",
+  deliveries: "int",
+  deliver_at: "timestamptz",
+  snoozed_since: "timestamptz",
+  accepted_at: "timestamptz",
+  deadline_at: "timestamptz",
+  last_heartbeat_at: "timestamptz",
+  silent_at: "timestamptz",
+  progress: "float8",
+  message: "text",
+  ended: "boolean",
+  error: "jsonb",
+  metrics: "jsonb",
+});
+
 async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs: number): Promise<void> {
   await tx.query(
     `update attempts a set
@@ -39,13 +60,10 @@ async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs
         silent_at = c.silent_at, progress = c.progress, message = c.message,
         ended_at = case when c.ended then coalesce(a.ended_at, $2::timestamptz) end,
         error = coalesce(c.error, a.error), metrics = coalesce(c.metrics, a.metrics)
-       from jsonb_to_recordset($1::jsonb) as c (execution_id uuid, attempt int, state text, target text, may_be_there boolean, deliveries int,
-              deliver_at timestamptz, snoozed_since timestamptz, accepted_at timestamptz, deadline_at timestamptz,
-              last_heartbeat_at timestamptz, silent_at timestamptz, progress float8, message text, ended boolean,
-              error jsonb, metrics jsonb)
+       from ${ATTEMPTS.from("$1", "c")}
       where a.execution_id = c.execution_id and a.attempt = c.attempt`,
     [
-      JSON.stringify(
+      ATTEMPTS.json(
         advances.map(({ executionId, attempt }) => ({
           execution_id: executionId,
           attempt: attempt.number,
@@ -71,6 +89,17 @@ async function updateAttempts(tx: Queryable, advances: readonly Advance[], nowMs
   );
 }
 
+const EXECUTIONS = rowset({
+  execution_id: "uuid",
+  status: "text",
+  due_at: "timestamptz",
+  result: "jsonb",
+  error: "jsonb",
+  recovery_actions: "jsonb",
+  cost_micros: "bigint",
+  ended: "boolean",
+});
+
 async function updateExecutions(
   tx: Queryable,
   advances: readonly Advance[],
@@ -83,10 +112,9 @@ async function updateExecutions(
         recovery_actions = e.recovery_actions || c.recovery_actions,
         cost_micros = e.cost_micros + c.cost_micros,
         completed_at = case when c.ended then $2::timestamptz else e.completed_at end
-       from jsonb_to_recordset($1::jsonb) as c (execution_id uuid, status text, due_at timestamptz, result jsonb,
-              error jsonb, recovery_actions jsonb, cost_micros bigint, ended boolean)
+       from ${EXECUTIONS.from("$1", "c")}
       where e.execution_id = c.execution_id`,
-    [JSON.stringify(advances.map((advance) => executionChange(advance, context))), new Date(context.nowMs)],
+    [EXECUTIONS.json(advances.map((advance) => executionChange(advance, context))), new Date(context.nowMs)],
   );
 }
 

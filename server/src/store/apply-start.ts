@@ -2,6 +2,7 @@
 import type { Dispatch, Retry } from "#core/decision.ts";
 import { DELIVERY_LOST_AFTER_MS } from "#core/folding.ts";
 import type { Queryable } from "./database.ts";
+import { rowset } from "./rowset.ts";
 import type { TransitionRow } from "./transitions.ts";
 
 /** An execution that this cycle opens or starts again. */
@@ -35,6 +36,16 @@ export async function startAttempts(
   ]);
 }
 
+const EXECUTIONS = rowset({
+  execution_id: "uuid",
+  workflow_type: "text",
+  content_type: "text",
+  priority: "int",
+  context: "jsonb",
+  input: "jsonb",
+  task_ids: "uuid[]",
+});
+
 async function insertExecutions(
   tx: Queryable,
   cycle: { cycleId: string },
@@ -52,19 +63,14 @@ async function insertExecutions(
     task_ids: dispatch.taskIds,
   }));
   await tx.query(
-    `with opened as (
+    `with r as materialized (select * from ${EXECUTIONS.from("$1", "given")}),
+     opened as (
        insert into workflow_orchestration (execution_id, parent_execution_id, workflow_type, content_type,
            status, priority, context, input, attempts, task_count, due_at, created_at, started_at)
        select r.execution_id, $2, r.workflow_type, r.content_type, 'DISPATCHING', r.priority, r.context, r.input,
-              1, jsonb_array_length(r.task_ids), $4, $3, $3
-         from jsonb_to_recordset($1::jsonb) as r (execution_id uuid, workflow_type text, content_type text,
-                priority int, context jsonb, input jsonb, task_ids jsonb)
-       returning execution_id)
-     insert into execution_tasks (execution_id, task_id)
-     select r.execution_id, task_id::uuid
-       from jsonb_to_recordset($1::jsonb) as r (execution_id uuid, task_ids jsonb),
-            jsonb_array_elements_text(r.task_ids) task_id`,
-    [JSON.stringify(rows), cycle.cycleId, new Date(nowMs), new Date(nowMs + DELIVERY_LOST_AFTER_MS)],
+              1, cardinality(r.task_ids), $4, $3, $3 from r)
+     insert into execution_tasks (execution_id, task_id) select r.execution_id, task_id from r, unnest(r.task_ids) task_id`,
+    [EXECUTIONS.json(rows), cycle.cycleId, new Date(nowMs), new Date(nowMs + DELIVERY_LOST_AFTER_MS)],
   );
 }
 
@@ -82,16 +88,24 @@ async function startRetries(tx: Queryable, retries: readonly Retry[], nowMs: num
   );
 }
 
+const STARTS = rowset({
+  execution_id: "uuid",
+  attempt: "int",
+  task_ids: "uuid[]",
+  timeout_ms: "bigint",
+  target: "text",
+});
+
 async function insertAttempts(tx: Queryable, starts: readonly Start[], nowMs: number): Promise<void> {
   if (starts.length === 0) return;
   await tx.query(
     `insert into attempts (execution_id, attempt, state, webhook_id, task_ids, timeout_ms, target, dispatched_at, deadline_at)
      select s.execution_id, s.attempt, 'sent', 'msg_' || replace(s.execution_id::text, '-', '') || '_' || s.attempt,
-            array(select jsonb_array_elements_text(s.task_ids)::uuid), s.timeout_ms, s.target, $2::timestamptz,
+            s.task_ids, s.timeout_ms, s.target, $2::timestamptz,
             $2::timestamptz + s.timeout_ms * interval '1 millisecond'
-       from jsonb_to_recordset($1::jsonb) as s (execution_id uuid, attempt int, task_ids jsonb, timeout_ms bigint, target text)`,
+       from ${STARTS.from("$1", "s")}`,
     [
-      JSON.stringify(
+      STARTS.json(
         starts.map((start) => ({
           execution_id: start.executionId,
           attempt: start.attempt,

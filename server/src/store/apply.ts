@@ -13,6 +13,7 @@ import type { Queryable } from "./database.ts";
 import { addOutcomes } from "./health.ts";
 import type { Message } from "./outbox.ts";
 import { applyRecoveries, recoverySteps } from "./recoveries.ts";
+import { rowset } from "./rowset.ts";
 import { updateSchedules } from "./schedules.ts";
 import { noteTakenArticles } from "./seo-corpus.ts";
 import { updateAdaptation } from "./spending.ts";
@@ -101,6 +102,19 @@ function messagesOf(advances: readonly Advance[], starts: readonly Start[]): Mes
   ];
 }
 
+const CHANGES = rowset({
+  task_id: "uuid",
+  from_status: "text",
+  to_status: "text",
+  failures: "int",
+  due_at: "timestamptz",
+  aged_from: "timestamptz",
+  runs_alone: "boolean",
+  leaves: "boolean",
+  result: "jsonb",
+  fingerprint: "text",
+});
+
 /** Changes tasks in one statement. A task that is not in the state the plan saw stops the cycle. */
 async function updateTasks(tx: Queryable, changes: readonly TaskChange[], nowMs: number): Promise<void> {
   // A task may be changed twice in one plan (retried, then cancelled): the last word is the row's.
@@ -121,11 +135,10 @@ async function updateTasks(tx: Queryable, changes: readonly TaskChange[], nowMs:
         result = coalesce(c.result, t.result),
         error_fingerprint = coalesce(c.fingerprint, t.error_fingerprint),
         completed_at = case when c.to_status in ('completed', 'dead_lettered', 'cancelled') then $2::timestamptz end
-       from jsonb_to_recordset($1::jsonb) as c (task_id uuid, from_status text, to_status text, failures int,
-              due_at timestamptz, aged_from timestamptz, runs_alone boolean, leaves boolean, result jsonb, fingerprint text)
+       from ${CHANGES.from("$1", "c")}
       where t.task_id = c.task_id and t.status = c.from_status`,
     [
-      JSON.stringify(
+      CHANGES.json(
         [...last.values()].map((change) => ({
           task_id: change.taskId,
           from_status: change.from,

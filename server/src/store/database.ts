@@ -1,6 +1,7 @@
 /** Owns the connection to PostgreSQL: one pool, one way to open a transaction. Knows no table. */
 import { Problem } from "@master-orchestrator/contract";
 import pg from "pg";
+import { createPreparer } from "./prepared.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: rows are typed by the function that wrote the statement
 export type Row = Record<string, any>;
@@ -24,6 +25,13 @@ export interface Database extends Queryable {
    * takes ten times as long. Opened when it is first asked for, and counted among the others; of two or fewer none is spared.
    */
   steady: Queryable;
+  /**
+   * A transaction whose statements come again and again, with few rows of large tables, each found by its key: they are
+   * planned once for each connection, and never read a whole table.
+   */
+  transactionByKey<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /** Each of its statements is such a transaction, in one round trip. */
+  byKey: Queryable;
   /** The same pool, but values come as the driver itself gives them: for pg-boss, which expects its `Date`s. */
   plain: Queryable;
   /**
@@ -58,6 +66,12 @@ const types = {
 const BEGIN =
   "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '1500ms'";
 
+/**
+ * With the statistics of a moment ago the planner would rather read and hash whole tables; and a plan that was made while a
+ * table was empty is kept while it grows.
+ */
+const BEGIN_BY_KEY = `${BEGIN}; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off`;
+
 const WAIT_MS = 10_000;
 /** A pool of so few spares none of them: who has a transaction open may need another one beside it. */
 const FEW_CONNECTIONS = 2;
@@ -69,7 +83,9 @@ export function openDatabase(options: {
   waitMs?: number;
   onError(error: Error): void;
 }): Database {
+  const preparer = createPreparer();
   const settings: pg.PoolConfig = {
+    onConnect: preparer.onConnect,
     connectionString: options.url,
     types: types as pg.CustomTypesConfig,
     connectionTimeoutMillis: options.waitMs ?? WAIT_MS,
@@ -109,7 +125,14 @@ export function openDatabase(options: {
   });
   return {
     query: (text, values) => busyOr(pool, pool.query(text, values)),
-    transaction: (work) => inTransaction(pool, work),
+    transaction: (work) => inTransaction(pool, BEGIN, work),
+    transactionByKey: (work) =>
+      inTransaction(pool, BEGIN_BY_KEY, (client) =>
+        work({ query: (text, values) => preparer.query(client, text, values) }),
+      ),
+    byKey: {
+      query: (text, values) => alone(pool, (client) => preparer.query(client, text, values)),
+    },
     steady: {
       query: (text, values) => {
         const one = steadyPool();
@@ -192,7 +215,8 @@ async function closeSurplus(pool: pg.Pool): Promise<void> {
   }
 }
 
-async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<T>): Promise<T> {
+/** Lends a connection, which is not given back to others once it is broken. */
+async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await busyOr(pool, pool.connect());
   let broken: Error | undefined;
   const onError = (error: Error) => {
@@ -200,22 +224,44 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Queryable) => Promise<
   };
   client.on("error", onError);
   try {
-    const begun = client.query(BEGIN);
-    // The first statements need not wait for its answer; if it fails, so do they.
-    begun.catch(() => {});
-    const result = await work(client);
-    await begun;
-    await client.query("commit");
-    return result;
-  } catch (error) {
-    await client.query("rollback").catch((failure: Error) => {
-      broken = failure;
-    });
-    throw error;
+    return await use(client);
   } finally {
     client.off("error", onError);
     client.release(broken);
   }
+}
+
+function inTransaction<T>(
+  pool: pg.Pool,
+  begin: string,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  return withClient(pool, async (client) => {
+    try {
+      const begun = client.query(begin);
+      // The first statements need not wait for its answer; if it fails, so do they.
+      begun.catch(() => {});
+      const result = await work(client);
+      await begun;
+      await client.query("commit");
+      return result;
+    } catch (error) {
+      await client.query("rollback").catch((failure: Error) => {
+        client.emit("error", failure);
+      });
+      throw error;
+    }
+  });
+}
+
+/** One statement in a transaction by key: sent with its beginning and its end, which after a failure is a rollback. */
+function alone<T>(pool: pg.Pool, send: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  return withClient(pool, async (client) => {
+    const sent = [client.query(BEGIN_BY_KEY), send(client), client.query("commit")] as const;
+    const failed = (await Promise.allSettled(sent)).find((one) => one.status === "rejected");
+    if (failed) throw failed.reason;
+    return await sent[1];
+  });
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Records what outsiders report. Inserts only: what a fact means is decided by the next cycle. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Callback } from "@master-orchestrator/contract";
 import { canonicalJson } from "#core/canonical.ts";
 import type { Queryable, Row } from "./database.ts";
+import { rowset } from "./rowset.ts";
 
 const LIVE = "('DISPATCHING', 'MONITORING', 'ERROR_RECOVERY')";
 
@@ -19,15 +20,17 @@ export interface DeliveryOutcome {
   tookMs?: number | null;
 }
 
+const OUTCOMES = rowset({ execution_id: "uuid", attempt: "int", data: "jsonb" });
+
 /** Records how deliveries ended, many at once. */
 export async function recordDeliveries(db: Queryable, outcomes: readonly DeliveryOutcome[]): Promise<void> {
   if (outcomes.length === 0) return;
   await db.query(
     `insert into facts (kind, execution_id, attempt, data)
      select 'delivery', f.execution_id, f.attempt, f.data
-       from jsonb_to_recordset($1::jsonb) as f (execution_id uuid, attempt int, data jsonb)`,
+       from ${OUTCOMES.from("$1", "f")}`,
     [
-      JSON.stringify(
+      OUTCOMES.json(
         outcomes.map(({ executionId, attempt, ...data }) => ({ execution_id: executionId, attempt, data })),
       ),
     ],
@@ -54,6 +57,15 @@ export async function recordCallback(
   return verdict as CallbackVerdict;
 }
 
+const REPORTS = rowset({
+  position: "int",
+  execution_id: "uuid",
+  attempt: "int",
+  digest: "text",
+  callback: "jsonb",
+  named: "uuid[]",
+});
+
 /**
  * Records callbacks, each once per attempt; no two of one attempt in one call. The key share lock on
  * the executions waits for a cycle that may be replacing an attempt or cancelling an execution, and
@@ -65,9 +77,7 @@ export async function recordCallbacks(
 ): Promise<CallbackVerdict[]> {
   const digests = reports.map(digestOf);
   const { rows } = await db.query(
-    `with report as (
-       select * from jsonb_to_recordset($1::jsonb)
-         as r (position int, execution_id uuid, attempt int, digest text, callback jsonb, named uuid[])),
+    `with report as materialized (select * from ${REPORTS.from("$1", "r")}),
      execution as (
        select execution_id, status in ${LIVE} as live, attempts from workflow_orchestration
         where execution_id in (select execution_id from report) order by execution_id for key share),
@@ -91,7 +101,7 @@ export async function recordCallbacks(
             (select digest from callbacks known where known.execution_id = checked.execution_id
                 and known.attempt = checked.attempt) as known
        from checked left join first using (execution_id, attempt)`,
-    [JSON.stringify(reports.map((report, i) => reportRow(report, i, digests[i] as Buffer)))],
+    [REPORTS.json(reports.map((report, i) => reportRow(report, i, digests[i] as Buffer)))],
   );
   const found = new Map(rows.map((row) => [row.position, row]));
   return await Promise.all(
@@ -104,9 +114,7 @@ export async function recordCallbacks(
 }
 
 function digestOf({ executionId, callback }: CallbackReport): Buffer {
-  return createHash("sha256")
-    .update(canonicalJson({ ...callback, execution_id: executionId }))
-    .digest();
+  return hash("sha256", canonicalJson({ ...callback, execution_id: executionId }), "buffer");
 }
 
 function reportRow({ executionId, callback }: CallbackReport, position: number, digest: Buffer) {
@@ -173,15 +181,21 @@ export interface ClaimVerdict {
   claimant: string;
 }
 
+const CLAIMS = rowset({
+  position: "int",
+  execution_id: "uuid",
+  attempt: "int",
+  claimant: "text",
+  data: "jsonb",
+});
+
 /**
  * Claims attempts; no two of one attempt in one call. The same lock as for callbacks: a claim waits for
  * a cycle that may be replacing its attempt, so that two attempts never work at once.
  */
 export async function recordClaims(db: Queryable, claims: readonly Claim[]): Promise<ClaimVerdict[]> {
   const { rows } = await db.query(
-    `with claim as (
-       select * from jsonb_to_recordset($1::jsonb)
-         as c (position int, execution_id uuid, attempt int, claimant text, data jsonb)),
+    `with claim as materialized (select * from ${CLAIMS.from("$1", "c")}),
      execution as (
        select execution_id, status in ${LIVE} as live, attempts from workflow_orchestration
         where execution_id in (select execution_id from claim) order by execution_id for key share),
@@ -199,7 +213,7 @@ export async function recordClaims(db: Queryable, claims: readonly Claim[]): Pro
               where known.execution_id = wanted.execution_id and known.attempt = wanted.attempt)) as claimant
        from wanted left join first using (execution_id, attempt)`,
     [
-      JSON.stringify(
+      CLAIMS.json(
         claims.map(({ executionId, attempt, claimant, nextWithinMs = null }, position) => ({
           position,
           execution_id: executionId,

@@ -7,6 +7,8 @@ import { type Message, type Outbox, openOutbox } from "./outbox.ts";
 
 const message = (delivery = 1): Message => ({ executionId: randomUUID(), attempt: 1, delivery });
 
+const NOTHING = { messages: [], more: false };
+
 /** Two replicas' outboxes on one database; they stop before it closes, also when the test fails. */
 async function openBoth(t: TestContext) {
   const opened: Outbox[] = [];
@@ -29,54 +31,68 @@ describe("the outbox", () => {
       throw new Error("the cycle fails");
     });
     await assert.rejects(broken, /the cycle fails/);
-    assert.deepEqual(await one.take(10), []);
+    assert.deepEqual(await one.take(10), NOTHING);
     const sent = [message(1), message(7)];
     await db.transaction(async (tx) => {
       await one.send(tx, sent);
-      assert.deepEqual(await one.take(10), [], "nobody sees it before its commit");
+      assert.deepEqual(await one.take(10), NOTHING, "nobody sees it before its commit");
     });
-    const taken = await one.take(10);
-    const byDelivery = taken.map(({ jobId: _, ...rest }) => rest).sort((a, b) => a.delivery - b.delivery);
-    assert.deepEqual(byDelivery, sent);
+    const { messages: taken } = await one.take(10);
+    assert.deepEqual(
+      taken.sort((a, b) => a.delivery - b.delivery),
+      sent,
+    );
   });
 
   it("gives a message to one taker, however many take at once", async (t) => {
     const { db, one, other } = await openBoth(t);
-    const sent = Array.from({ length: 40 }, () => message());
-    await db.transaction((tx) => one.send(tx, sent));
-    const taken = (await Promise.all([one.take(15), other.take(15), one.take(15), other.take(15)])).flat();
-    assert.equal(taken.length, 40);
-    assert.equal(new Set(taken.map((one) => one.executionId)).size, 40);
-    assert.deepEqual(await other.take(10), [], "what was taken is gone");
+    // Twenty cycles' bites, and one that is so large that replicas share it.
+    const bites = [...Array.from({ length: 20 }, () => 2), 120].map((size) =>
+      Array.from({ length: size }, () => message()),
+    );
+    for (const bite of bites) await db.transaction((tx) => one.send(tx, bite));
+    const shares: Message[][] = [];
+    const takeAll = async (outbox: Outbox, limit: number) => {
+      for (let more = true; more; ) {
+        const taken = await outbox.take(limit);
+        shares.push(taken.messages);
+        more = taken.more;
+      }
+    };
+    await Promise.all([takeAll(one, 1), takeAll(other, 60), takeAll(one, 60), takeAll(other, 1)]);
+    const executions = (messages: Message[]) => messages.map(({ executionId }) => executionId).sort();
+    assert.deepEqual(executions(shares.flat()), executions(bites.flat()));
+    assert.ok(
+      Math.max(...shares.map((share) => share.length)) <= 100,
+      "nobody had to take the large bite whole",
+    );
+    assert.deepEqual(await other.take(10), NOTHING, "what was taken is gone");
   });
 
-  it("takes no more than it is asked for", async (t) => {
+  it("takes whole bites, about as much as it is asked for, and says whether more may be left", async (t) => {
     const { db, one } = await openBoth(t);
-    await db.transaction((tx) => one.send(tx, [message(), message(), message()]));
-    assert.equal((await one.take(2)).length, 2);
-    assert.equal((await one.take(2)).length, 1);
+    for (let i = 0; i < 3; i++) await db.transaction((tx) => one.send(tx, [message(), message()]));
+    const takes = [await one.take(60), await one.take(60)];
+    assert.deepEqual(
+      takes.map(({ messages, more }) => [messages.length, more]),
+      [
+        [4, true],
+        [2, false],
+      ],
+    );
   });
 
-  it("marks messages as done with the transaction that records their outcome, or not at all", async (t) => {
+  it("keeps nothing of what was taken", async (t) => {
     const { db, one } = await openBoth(t);
-    await db.transaction((tx) => one.send(tx, [message()]));
-    const taken = await one.take(1);
-    const state = async () =>
-      (await db.query("select state from pgboss.job where id = $1", [taken[0]!.jobId])).rows[0]?.state;
-    const broken = db.transaction(async (tx) => {
-      await one.done(tx, taken);
-      throw new Error("the outcome is not recorded");
-    });
-    await assert.rejects(broken, /not recorded/);
-    assert.equal(await state(), "active");
-    await db.transaction((tx) => one.done(tx, taken));
-    assert.equal(await state(), "completed");
+    await db.transaction((tx) => one.send(tx, [message(), message()]));
+    assert.equal((await one.take(1)).messages.length, 2);
+    const { rows } = await db.query("select count(*)::int as jobs from pgboss.job where name = 'bites'");
+    assert.deepEqual(rows, [{ jobs: 0 }]);
   });
 
   it("has nothing to do with nothing", async (t) => {
     const { db, one } = await openBoth(t);
     await one.send(db, []);
-    await one.done(db, []);
-    assert.deepEqual(await one.take(5), []);
+    assert.deepEqual(await one.take(5), NOTHING);
   });
 });

@@ -3,7 +3,9 @@ import { type Job, PgBoss } from "pg-boss";
 import type { Database, Queryable } from "./database.ts";
 import { underSchemaLock } from "./migrate.ts";
 
-const QUEUE = "deliveries";
+const QUEUE = "bites";
+/** Messages of one job: what a cycle sends is shared by this many, and replicas share what a cycle sends. */
+const MAX_TOGETHER = 50;
 
 /** One posting of one attempt's message. */
 export interface Message {
@@ -13,24 +15,20 @@ export interface Message {
   delivery: number;
 }
 
-export interface TakenMessage extends Message {
-  jobId: string;
-}
-
 export interface Outbox {
   /** Sends within `tx`: the messages exist if and only if it commits. */
   send(tx: Queryable, messages: readonly Message[]): Promise<void>;
-  /** Takes up to `limit` messages for this process alone. */
-  take(limit: number): Promise<TakenMessage[]>;
-  /** Marks messages as done, within the transaction that records their outcome. */
-  done(tx: Queryable, messages: readonly TakenMessage[]): Promise<void>;
+  /**
+   * Takes messages for this process alone, whole bites of them: about `limit` at the most, and `more` if others may be left.
+   */
+  take(limit: number): Promise<{ messages: Message[]; more: boolean }>;
   stop(): Promise<void>;
 }
 
 /**
- * Opens the outbox on the same database and the same pool. A message is tried once here: when its
+ * Opens the outbox on the same database and the same pool. A message is handed out once: when its
  * deliverer dies, the cycle sees an attempt without a sign of life and sends a new one, so that
- * there is one place that decides about repetition.
+ * there is one place that decides about repetition. What a cycle sends shares jobs, since a job costs as much as a run.
  */
 export async function openOutbox(db: Database, onError: (error: Error) => void): Promise<Outbox> {
   const boss = new PgBoss({
@@ -50,23 +48,30 @@ export async function openOutbox(db: Database, onError: (error: Error) => void):
       deleteAfterSeconds: 600,
     });
   });
+  const byKey = { db: asBossDatabase(db.byKey) };
   return {
     async send(tx, messages) {
       if (messages.length === 0) return;
-      const jobs = messages.map((message) => ({ data: message }));
+      const jobs = inBites(messages).map((bite) => ({ data: { messages: bite } }));
       await boss.insert(QUEUE, jobs, { db: asBossDatabase(tx) });
     },
     async take(limit) {
-      const jobs: Job<Message>[] = await boss.fetch<Message>(QUEUE, { batchSize: limit });
-      return jobs.map((job) => ({ ...job.data, jobId: job.id }));
-    },
-    async done(tx, messages) {
-      if (messages.length === 0) return;
-      const ids = messages.map((message) => message.jobId);
-      await boss.complete(QUEUE, ids, null, { db: asBossDatabase(tx) });
+      const batchSize = Math.ceil(limit / MAX_TOGETHER);
+      const jobs: Job<{ messages: Message[] }>[] = await boss.fetch(QUEUE, { batchSize, ...byKey });
+      // Taken is taken: a job that stayed would only have to be looked after.
+      if (jobs.length > 0) {
+        const ids = jobs.map((job) => job.id);
+        await boss.deleteJob(QUEUE, ids, byKey);
+      }
+      return { messages: jobs.flatMap((job) => job.data.messages), more: jobs.length === batchSize };
     },
     stop: () => boss.stop({ graceful: false }),
   };
+}
+
+function inBites(messages: readonly Message[]): Message[][] {
+  const count = Math.ceil(messages.length / MAX_TOGETHER);
+  return Array.from({ length: count }, (_, i) => messages.slice(i * MAX_TOGETHER, (i + 1) * MAX_TOGETHER));
 }
 
 function asBossDatabase(db: Queryable) {

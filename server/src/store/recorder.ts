@@ -24,17 +24,17 @@ export interface Recorder {
 export function openRecorder(db: Database, gather: () => Promise<void>): Recorder {
   const maxItems = MAX_GROUP;
   return {
-    callback: groupCommit((reports: CallbackReport[]) => recordCallbacks(db, reports), {
+    callback: groupCommit((reports: CallbackReport[]) => recordCallbacks(db.byKey, reports), {
       maxItems,
       gather,
       keyOf: ({ executionId, callback }) => `${executionId.toLowerCase()}:${callback.attempt}`,
     }),
-    claim: groupCommit((claims: Claim[]) => recordClaims(db, claims), {
+    claim: groupCommit((claims: Claim[]) => recordClaims(db.byKey, claims), {
       maxItems,
       gather,
       keyOf: ({ executionId, attempt }) => `${executionId.toLowerCase()}:${attempt}`,
     }),
-    enqueue: groupCommit((requests: EnqueueRequest[]) => enqueueEach(db, requests), {
+    enqueue: groupCommit((requests: EnqueueRequest[]) => enqueueEach(db.byKey, requests), {
       maxItems,
       gather,
     }),

@@ -16,6 +16,8 @@ export interface Taken {
   facts: number[];
   runs: string[];
   tasks: string[];
+  /** When facts that were left to wait have to be folded in; null if none was. */
+  moreFactsAtMs?: number | null;
 }
 
 export interface FailedCycle {

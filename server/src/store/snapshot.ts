@@ -7,6 +7,7 @@ import {
   MAX_RETRIES_PER_WORKFLOW,
   roomByWorkflow,
 } from "#core/bounds.ts";
+import { ripeFacts } from "#core/ripe.ts";
 import { scheduleRule } from "#core/schedule.ts";
 import type {
   Adaptation,
@@ -42,9 +43,7 @@ export interface LockedOrchestrator {
 }
 
 /**
- * Takes the row that makes its holder the one who decides, and then the time. A cycle moves few rows of tables
- * that may be large or new, each found by its key; with the statistics of a moment ago the planner would rather
- * read and hash whole tables, so for this transaction it may not. A replica that hangs loses the row soon enough for
+ * Takes the row that makes its holder the one who decides, and then the time. A replica that hangs loses the row soon enough for
  * another to decide within 2 s: idle for 1.5 s it loses the connection, and so when nobody takes in a long answer for
  * a second, which a server on Linux can tell.
  */
@@ -53,7 +52,6 @@ export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrato
     `with locked as (select paused, virtual_time, slowness, slowness_reason, slowness_since
                        from orchestrator for update)
      select locked.*, orchestrator_now() as now,
-            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
             set_config('idle_in_transaction_session_timeout', '1500ms', true),
             set_config('tcp_user_timeout', case when version() like '%linux%' then '1s' else '0' end, true) from locked`,
   );
@@ -70,17 +68,23 @@ export async function lockOrchestrator(tx: Queryable): Promise<LockedOrchestrato
  * Reads the snapshot. The order matters: runs that may be superseded are locked before the facts
  * are read, and a callback's handler takes the same lock, so no callback is accepted for an attempt
  * that this cycle replaces. What is sent together runs in that order too. `tick`: what only a tick looks
- * at is read as well. `taken` is told what was read, also if the reading fails half-way.
+ * at is read as well. `patienceMs`: for so long signs of life may wait for more of their run, unless this is a tick or there is
+ * more than a bite. `taken` is told what was read, also if the reading fails half-way.
  */
 export async function readSnapshot(
   tx: Queryable,
   locked: LockedOrchestrator,
-  { tick = null, bite = FULL_BITE, taken }: { tick?: RunningTick; bite?: Bite; taken?: Taken } = {},
+  {
+    tick = null,
+    bite = FULL_BITE,
+    patienceMs = 0,
+    taken,
+  }: { tick?: RunningTick; bite?: Bite; patienceMs?: number; taken?: Taken } = {},
 ): Promise<Snapshot> {
   const { nowMs } = locked;
   const [
     lockedRunIds,
-    facts,
+    reported,
     { version, policy },
     workflows,
     listeningSinceMs,
@@ -98,6 +102,13 @@ export async function readSnapshot(
     readDueTasks(tx, nowMs, bite.tasks),
   ]);
   const dueRunIds = bite === FULL_BITE ? lockedRunIds : lockedRunIds.slice(0, bite.runs);
+  const patient = tick === null && reported.length < bite.facts;
+  const { facts, nextAtMs } = ripeFacts(reported, {
+    nowMs,
+    patienceMs: patient ? patienceMs : 0,
+    dueRunIds: lockedRunIds,
+  });
+  if (taken) taken.moreFactsAtMs = nextAtMs;
   taken?.runs.push(...dueRunIds);
   taken?.facts.push(...facts.map((fact) => fact.factId));
   taken?.tasks.push(...dueTasks.map((task) => task.taskId));

@@ -1,9 +1,10 @@
 /** Tasks: enqueuing new ones and reading those there are. Never changes one that exists. */
-import { createHash } from "node:crypto";
+import { hash as digest } from "node:crypto";
 import { didYouMean, type NewTask, Problem, type TaskStatus } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import { canonicalJson } from "#core/canonical.ts";
 import type { Database, Queryable, Row } from "./database.ts";
+import { rowset } from "./rowset.ts";
 
 export interface Enqueued {
   taskId: string;
@@ -24,11 +25,10 @@ export async function enqueue(
   actor: string,
   pathOf = (position: number) => `/tasks/${position}`,
 ): Promise<Enqueued[]> {
+  // Beforehand, since a transaction that is left idle for long loses its connection.
+  const candidates = tasks.map((task) => candidateOf({ task, actor }));
   return await db.transaction(async (tx) => {
-    const outcomes = await insertEach(
-      tx,
-      tasks.map((task) => ({ task, actor })),
-    );
+    const outcomes = await insertEach(tx, candidates);
     return await Promise.all(outcomes.map((outcome, i) => accepted(tx, outcome, pathOf(i))));
   });
 }
@@ -38,7 +38,7 @@ export async function enqueueEach(
   db: Queryable,
   requests: readonly EnqueueRequest[],
 ): Promise<EnqueueOutcome[]> {
-  return await insertEach(db, requests);
+  return await insertEach(db, requests.map(candidateOf));
 }
 
 export interface EnqueueRequest {
@@ -73,8 +73,7 @@ export async function accepted(db: Queryable, outcome: EnqueueOutcome, path: str
   }
 }
 
-async function insertEach(db: Queryable, requests: readonly EnqueueRequest[]): Promise<EnqueueOutcome[]> {
-  const candidates = requests.map(candidateOf);
+async function insertEach(db: Queryable, candidates: readonly Candidate[]): Promise<EnqueueOutcome[]> {
   const firstByKey = new Map<string, Candidate>();
   for (const candidate of candidates) {
     if (candidate.key !== null && !firstByKey.has(candidate.key)) firstByKey.set(candidate.key, candidate);
@@ -125,9 +124,23 @@ interface Candidate {
 
 function candidateOf({ task, actor, traceparent = null }: EnqueueRequest): Candidate {
   const { idempotency_key: key, ...body } = task;
-  const hash = createHash("sha256").update(canonicalJson(body)).digest();
+  const hash = digest("sha256", canonicalJson(body), "buffer");
   return { taskId: uuidv7(), task, actor, key: key ?? null, hash, traceparent };
 }
+
+const CANDIDATES = rowset({
+  task_id: "uuid",
+  workflow_type: "text",
+  content_type: "text",
+  priority: "int",
+  payload: "jsonb",
+  idempotency_key: "text",
+  request_hash: "text",
+  not_before: "timestamptz",
+  replay_of: "uuid",
+  actor: "text",
+  traceparent: "text",
+});
 
 /** One statement: the tasks that are new, their first transition, and what is known of the others. */
 async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Promise<Map<string, Row>> {
@@ -136,9 +149,7 @@ async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Pro
      candidate as (
        select n.*, w.workflow_type is not null as registered, moment.now,
               greatest(moment.now, n.not_before) as due_at
-         from jsonb_to_recordset($1::jsonb) as n (task_id uuid, workflow_type text, content_type text, priority int,
-                payload jsonb, idempotency_key text, request_hash text, not_before timestamptz, replay_of uuid,
-                actor text, traceparent text)
+         from ${CANDIDATES.from("$1", "n")}
         cross join moment left join workflows w using (workflow_type)),
      inserted as (
        insert into tasks (task_id, workflow_type, content_type, priority, status, payload, idempotency_key,
@@ -158,7 +169,7 @@ async function insertTasks(db: Queryable, candidates: readonly Candidate[]): Pro
        left join lateral (select t.task_id, t.status, t.request_hash from tasks t
                            where t.idempotency_key = candidate.idempotency_key offset 0) known on true`,
     [
-      JSON.stringify(
+      CANDIDATES.json(
         candidates.map(({ taskId, task, actor, key, hash, traceparent }) => ({
           task_id: taskId,
           workflow_type: task.workflow_type,

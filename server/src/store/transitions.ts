@@ -1,5 +1,6 @@
 /** The audit log: every change of state, by whom, why, in which cycle. Appends and reads, never changes. */
 import type { Queryable, Row } from "./database.ts";
+import { rowset } from "./rowset.ts";
 
 export interface TransitionRow {
   entity: "execution" | "task" | "orchestrator" | "workflow" | "policy";
@@ -12,6 +13,16 @@ export interface TransitionRow {
   metadata?: Record<string, unknown>;
 }
 
+const ROWS = rowset({
+  entity: "text",
+  entity_id: "text",
+  from_state: "text",
+  to_state: "text",
+  reason: "text",
+  actor: "text",
+  metadata: "jsonb",
+});
+
 /** Appends transitions in their order; all bear the same time and cycle. */
 export async function insertTransitions(
   tx: Queryable,
@@ -23,16 +34,13 @@ export async function insertTransitions(
   await tx.query(
     `insert into transitions (at, entity, entity_id, from_state, to_state, reason, actor, cycle_id, metadata)
      select $2, t.entity, t.entity_id, t.from_state, t.to_state, t.reason, t.actor, $3, t.metadata
-       from jsonb_to_recordset($1::jsonb) as t (entity text, entity_id text, from_state text,
-              to_state text, reason text, actor text, metadata jsonb, position int)
-      order by t.position`,
-    [JSON.stringify(transitions.map(asRow)), new Date(nowMs), cycleId],
+       from ${ROWS.from("$1", "t")}`,
+    [ROWS.json(transitions.map(asRow)), new Date(nowMs), cycleId],
   );
 }
 
-function asRow(transition: TransitionRow, position: number) {
+function asRow(transition: TransitionRow) {
   return {
-    position,
     entity: transition.entity,
     entity_id: transition.entityId,
     from_state: transition.from,

@@ -34,6 +34,8 @@ export interface AttemptRoutesContext {
   recorder: Recorder;
   /** A fact was recorded: let a cycle look. */
   wake(): void;
+  /** A sign of life was recorded, which nobody waits for. */
+  wakeSoon(): void;
   nowMs(): number;
 }
 
@@ -47,7 +49,7 @@ export function attemptRoutes(context: AttemptRoutesContext): Route[] {
   ];
 }
 
-function claimRoute({ recorder, wake }: AttemptRoutesContext): Route {
+function claimRoute({ recorder, wakeSoon }: AttemptRoutesContext): Route {
   return defineRoute({
     method: "POST",
     path: "/api/v1/executions/:execution_id/claim",
@@ -72,7 +74,7 @@ function claimRoute({ recorder, wake }: AttemptRoutesContext): Route {
           "Stop here: that run does the work.",
         );
       }
-      wake();
+      wakeSoon();
       return { status: 200, body: { claimed: true } };
     },
   });

@@ -59,6 +59,8 @@ function fakeTable(rows: Map<string, Row>): Database {
   return {
     query,
     transaction: (work) => work({ query }),
+    transactionByKey: (work) => work({ query }),
+    byKey: { query },
     plain: { query },
     steady: { query },
     connections,
