@@ -73,7 +73,10 @@ async function work(job: Job): Promise<Record<string, unknown>> {
   const now = await context.step("now", () => parts.library.now());
   const today = now.slice(0, 10);
   if (input.rollup) return { rolled_up: await rollUp(job, daysOf(input.rollup.from, input.rollup.to), true) };
-  if (input.investigate) return await investigation(job, today);
+  if (input.investigate) {
+    await rollUpStale(job);
+    return await investigation(job, today);
+  }
   if (input.report) {
     const { kind, day } = input.report;
     const period = day ? periodAt(kind, day) : lastPeriod(kind, today);
@@ -82,6 +85,7 @@ async function work(job: Job): Promise<Record<string, unknown>> {
         `the ${kind} of ${inWords(period)} has no day that is over yet: name an earlier day`,
       );
     }
+    await rollUpStale(job);
     return { report: await report(job, { period, now }) };
   }
   return await everythingDue(job, now);
@@ -92,8 +96,7 @@ async function everythingDue(job: Job, now: string): Promise<Record<string, unkn
   const { context, parts } = job;
   const { library } = parts;
   const today = now.slice(0, 10);
-  const stale = await context.step("stale", () => library.staleDays(MAX_DAYS_PER_RUN));
-  const rolledUp = await rollUp(job, stale, false);
+  const rolledUp = await rollUpStale(job);
   const look = await analysis(job, { to: today, from: 0.3, until: 0.75 });
   const findings = findingsOf(look.analyses, today);
   context.progress(0.75, `${findings.length} findings`);
@@ -127,6 +130,12 @@ interface RolledUp {
 }
 
 /** Each day is a transaction of its own; one that fails keeps no other from being done, and stays marked. */
+/** What was imported since the last look counts, whoever asks. */
+async function rollUpStale(job: Job): Promise<RolledUp> {
+  const stale = await job.context.step("stale", () => job.parts.library.staleDays(MAX_DAYS_PER_RUN));
+  return await rollUp(job, stale, false);
+}
+
 async function rollUp({ context, parts }: Job, days: readonly string[], anyway: boolean): Promise<RolledUp> {
   return await context.step("rollup", async () => {
     const outcome: RolledUp = { days: [], unchanged: 0, failed: [] };
