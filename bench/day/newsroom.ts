@@ -80,7 +80,9 @@ function articleOf(sources: readonly Source[], prompt: string): object {
         blocks: [{ list: false, claims: part.map((text) => ({ text, sources: [number] })) }],
       }));
   });
-  const first = sources[0]?.sentences[0] ?? "It is as the brief says.";
+  // A revision begins otherwise: it is another article, and judged as one.
+  const opening = prompt.includes("An editor found:") ? 1 : 0;
+  const first = sources[0]?.sentences[opening] ?? sources[0]?.sentences[0] ?? "It is as the brief says.";
   return {
     title: /^Title: (.*)$/m.exec(prompt)?.[1] ?? "Untitled",
     summary: first,
