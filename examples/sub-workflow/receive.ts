@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 
 const [program = "", port = "8090"] = process.argv.slice(2);
 if (program === "") {
-  console.error("usage: receive.ts PROGRAM [PORT]");
+  process.stderr.write("usage: receive.ts PROGRAM [PORT]\n");
   process.exit(2);
 }
 createServer((incoming, outgoing) => {
