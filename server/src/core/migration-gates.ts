@@ -106,12 +106,16 @@ function shareGate(
   return { ...about, now: share, limit, verdict, cause };
 }
 
+/** With a baseline without any failure one bad run of three would be enough otherwise. */
+const FEWEST_BAD = 3;
+
 function shareVerdict(good: number, of: number, limit: number, needed: number): GateVerdict {
   if (of === 0) return "waiting";
-  if (atMost(good, of) < limit) return "breached";
+  const several = of - good >= FEWEST_BAD;
+  if (several && atMost(good, of) < limit) return "breached";
   if (of < needed) return "waiting";
   if (good / of >= limit) return "holds";
-  return of >= 3 * needed ? "breached" : "waiting";
+  return several && of >= 3 * needed ? "breached" : "waiting";
 }
 
 function throughputGate(now: Measures, baseline: Measures | null, settings: GateSettings): MigrationGate {

@@ -75,6 +75,11 @@ describe("gates", () => {
   it("are breached by few runs where nearly all are bad, and not by one that may be chance", () => {
     assert.equal(verdicts(runs(0, 3)).success, "breached");
     assert.equal(verdicts(runs(3, 1)).success, "waiting");
+    assert.equal(
+      verdicts(runs(2, 1), measured(runs(100, 0))).success,
+      "waiting",
+      "one of three is no breach",
+    );
     assert.equal(verdicts(runs(10, 30)).success, "breached");
     assert.ok(atMost(0, 3) < 0.6 && atMost(9, 10) > 0.95);
     const gates = judgeGates(measured(runs(0, 3)), measured(runs(100, 2)), settings);
