@@ -9,7 +9,7 @@ test("a fresh database has the whole schema and nothing in it", async () => {
   const { rows } = await fresh.db.query("select count(*) from schema_migrations");
   assert.ok(rows[0]?.count > 0);
   assert.equal((await fresh.db.query("select from tasks")).rowCount, 0);
-  assert.equal((await fresh.db.query("select from pgboss.queue where name = 'deliveries'")).rowCount, 1);
+  assert.equal((await fresh.db.query("select from pgboss.queue where name = 'bites'")).rowCount, 1);
   await fresh.close();
 });
 

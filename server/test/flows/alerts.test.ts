@@ -176,7 +176,7 @@ test("a refused message is given up after three tries, and a page or an error in
   assert.match((await tested()).detail, /says that it failed: .*no such topic/);
   hook.says({ status: 400, body: "bad fields" });
   await house.enqueue(...three);
-  await house.advance(45 * SECOND);
+  await house.advance(90 * SECOND);
   const [firing] = await alerts(house, "?state=open");
   const { notifications } = await detail(house, firing!.alert_id);
   assert.deepEqual(
