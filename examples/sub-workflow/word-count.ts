@@ -1,4 +1,4 @@
-/** A complete sub-workflow: counts the words of a text. `npx node examples/sub-workflow/word-count.ts`, and register its address. */
+/** A complete sub-workflow: counts the words of a text. Start it, try it with try.ts, register its address. */
 import { defineWorkflow, serve, TaskRefused } from "@master-orchestrator/sdk";
 import { z } from "zod";
 
@@ -19,3 +19,4 @@ const wordCount = defineWorkflow(
 
 const server = await serve(wordCount, { port: Number(process.env.PORT ?? 8090), path: "/hooks" });
 process.once("SIGTERM", () => server.close());
+process.stdout.write(`word_count at ${server.url}\n`);
