@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { before, describe, it } from "node:test";
+import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -33,8 +33,8 @@ describe("the published packages", { timeout: 180_000 }, () => {
     npm(["install", ...quietly, ...tarballs, join(NODE_MODULES, "zod")]);
     writeFileSync(join(folder, "word-count.ts"), workflow);
     writeFileSync(join(folder, "try.ts"), trial);
-    return () => rmSync(folder, { recursive: true });
   });
+  after(() => rmSync(folder, { recursive: true }));
 
   function npm(args: string[]): string {
     return execFileSync("npm", args, { cwd: folder, encoding: "utf8" });
@@ -43,6 +43,8 @@ describe("the published packages", { timeout: 180_000 }, () => {
   it("hold JavaScript, declarations, a licence and a README, and no source or test", () => {
     assert.equal(packed.length, 2);
     for (const { name, files } of packed) {
+      const installed = readFileSync(join(folder, "node_modules", name, "package.json"), "utf8");
+      assert.equal(JSON.parse(installed).private, undefined, `${name} could not be published`);
       const paths = files.map(({ path }) => path);
       for (const path of ["LICENSE", "README.md", "package.json", "src/index.js", "src/index.d.ts"]) {
         assert.ok(paths.includes(path), `${name} lacks ${path}`);
