@@ -151,7 +151,7 @@ async function houseRows(db: Queryable, { from, to }: DayRange): Promise<Map<str
 async function articlesByDay(db: Queryable, { from, to }: DayRange): Promise<Map<string, number>> {
   const { rows } = await db.query(
     `select to_char(published_at at time zone 'UTC', 'YYYY-MM-DD') as day, count(*)::int as articles
-       from content.articles where published_at >= $1::date::timestamp at time zone 'UTC'
+       from content.articles where source = 'pipeline' and published_at >= $1::date::timestamp at time zone 'UTC'
         and published_at < $2::date::timestamp at time zone 'UTC' group by 1`,
     [from, to],
   );
