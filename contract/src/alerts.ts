@@ -66,6 +66,18 @@ const Notification = z.object({
 });
 
 export const AlertDetail = Alert.extend({
+  investigation: z
+    .object({
+      task_id: Uuid.meta({ description: "Of the intelligence engine" }),
+      due_at: Timestamp.meta({ description: "Once the day of the alert is over" }),
+      ended_at: Timestamp.nullable(),
+      finding: z
+        .object({ headline: z.string(), words: z.array(z.string()), confidence: z.string() })
+        .nullable(),
+      error: z.string().nullable(),
+    })
+    .nullable()
+    .meta({ description: "What was found about it; null where nobody looks into it: only anomalies are" }),
   transitions: z.array(
     z.object({
       at: Timestamp,

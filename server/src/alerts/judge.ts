@@ -2,6 +2,7 @@
 import type { DigestKind, Policy } from "@master-orchestrator/contract";
 import { digestLines, digestTitle, lastDue } from "#core/alerts-digest.ts";
 import { needsOf } from "#core/alerts-facts.ts";
+import { inquiryOf } from "#core/alerts-investigate.ts";
 import { judgeRules } from "#core/alerts-judge.ts";
 import { tellings } from "#core/alerts-routing.ts";
 import { type Change, stepAlerts } from "#core/alerts-states.ts";
@@ -9,6 +10,7 @@ import { applyChanges, openAlerts, pruneAlerts, recordTold, toldAlerts } from "#
 import { listChannels, MOST_CHANNELS } from "#store/alerts-channels.ts";
 import { insertDigest, readDigestFacts } from "#store/alerts-digests.ts";
 import { readAlertFacts } from "#store/alerts-facts.ts";
+import { askInquiries, attachFindings } from "#store/alerts-investigations.ts";
 import { enqueueDigest, enqueueTellings, pruneNotifications, withdraw } from "#store/alerts-outbox.ts";
 import { activeSilences } from "#store/alerts-silences.ts";
 import { endTurn, markDigest, type Turn, takeTurn } from "#store/alerts-watch.ts";
@@ -50,13 +52,32 @@ async function judgeAndTell(tx: Queryable, { policy, turn, context }: Look): Pro
   const facts = await readAlertFacts(tx, needs, { policy, nowMs, tickIntervalMs: context.tickIntervalMs });
   const judged = judgeRules(rules, facts);
   const changes = stepAlerts(await openAlerts(tx), judged, nowMs);
-  await applyChanges(tx, changes, nowMs);
+  await investigate(tx, policy, await applyChanges(tx, changes, nowMs), nowMs);
   await tell(tx, policy, nowMs);
   await endTurn(tx, judged, nowMs);
   if (nowMs % PRUNE_EVERY_MS < policy.alerts.evaluate_every_seconds * 1000) {
     await Promise.all([pruneAlerts(tx), pruneNotifications(tx)]);
   }
   return changes;
+}
+
+/** So many of those that began to fire at one look are looked into. */
+const MOST_INQUIRIES = 10;
+
+async function investigate(
+  tx: Queryable,
+  { alerts: { rules } }: Policy,
+  changes: Awaited<ReturnType<typeof applyChanges>>,
+  nowMs: number,
+): Promise<void> {
+  const asked = changes
+    .filter(({ steps }) => steps.some(({ to }) => to === "firing"))
+    .flatMap(({ alert, alertId }) => {
+      const inquiry = inquiryOf(alert, alertId, rules[alert.rule], nowMs);
+      return inquiry ? [{ ...inquiry, alertId }] : [];
+    });
+  await askInquiries(tx, asked.slice(0, MOST_INQUIRIES), nowMs);
+  await attachFindings(tx, nowMs);
 }
 
 async function tell(tx: Queryable, policy: Policy, nowMs: number): Promise<void> {

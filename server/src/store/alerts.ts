@@ -54,8 +54,12 @@ export async function openAlerts(tx: Queryable): Promise<AlertRow[]> {
 }
 
 /** Writes what a look has changed, with the steps as history. Alerts that have begun get their ids. */
-export async function applyChanges(tx: Queryable, changes: readonly Change[], nowMs: number): Promise<void> {
-  if (changes.length === 0) return;
+export async function applyChanges(
+  tx: Queryable,
+  changes: readonly Change[],
+  nowMs: number,
+): Promise<(Change & { alertId: string })[]> {
+  if (changes.length === 0) return [];
   const known = changes.map(({ alert, steps }) => ({ alert, steps, alertId: alert.alertId ?? uuidv7() }));
   await tx.query(
     `insert into alerts as a (alert_id, rule, labels, labels_key, severity, state, value, words, summary, channels,
@@ -75,6 +79,7 @@ export async function applyChanges(tx: Queryable, changes: readonly Change[], no
     taken.map(({ to, reason }) => ({ alertId, to, reason, value: alert.value })),
   );
   await insertSteps(tx, steps, { actor: BY_RULE, nowMs });
+  return known;
 }
 
 const at = (ms: number | null) => (ms === null ? null : new Date(ms));

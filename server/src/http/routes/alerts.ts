@@ -26,6 +26,7 @@ import {
   resolveAlert,
 } from "#store/alerts.ts";
 import { type DigestRow, digestById, listDigests } from "#store/alerts-digests.ts";
+import { investigationOf } from "#store/alerts-investigations.ts";
 import { notificationsAbout } from "#store/alerts-outbox.ts";
 import { activeSilences, type SilenceRow } from "#store/alerts-silences.ts";
 import { readLooks } from "#store/alerts-watch.ts";
@@ -138,13 +139,21 @@ async function existing(db: Database, alertId: string): Promise<AlertRow> {
 
 async function detail(db: Database, alertId: string): Promise<AlertDetail> {
   const row = await existing(db, alertId);
-  const [silences, steps, notifications] = await Promise.all([
+  const [silences, steps, notifications, investigation] = await Promise.all([
     activeSilences(db),
     alertSteps(db, alertId),
     notificationsAbout(db, alertId),
+    investigationOf(db, alertId),
   ]);
   return {
     ...shown(row, silences),
+    investigation: investigation && {
+      task_id: investigation.taskId,
+      due_at: time(investigation.dueAtMs),
+      ended_at: time(investigation.endedAtMs),
+      finding: investigation.finding,
+      error: investigation.error,
+    },
     transitions: steps.map(({ atMs, ...step }) => ({ at: time(atMs), ...step })),
     notifications: notifications.map((one) => ({
       notification_id: one.notificationId,
