@@ -125,9 +125,9 @@ const Window = z.strictObject({
 const BurnRate = z
   .strictObject({
     kind: z.literal("burn_rate"),
-    objective: z.enum(["success", "attempts", "latency"]).meta({
+    objective: z.enum(["success", "attempts", "latency", "uptime"]).meta({
       description:
-        "success: tasks that completed, of those that ended; attempts: those that did not fail; latency: tasks completed within `seconds`",
+        "uptime: boundaries of the heartbeat that were ticked in time; success: tasks that completed, of those that ended; attempts: those that did not fail; latency: tasks completed within `seconds`",
     }),
     target: z.number().gt(0).lt(1).meta({ description: "The share that is to be good, e.g. 0.95" }),
     seconds: z.literal(LATENCY_OBJECTIVES).optional(),
@@ -212,6 +212,10 @@ const DEFAULT_RULES: Record<string, Written> = {
   },
   uptime: {
     ...{ kind: "threshold", metric: "uptime_share", at_most: 0.99, over_minutes: day, least_events: 100 },
+  },
+  uptime_burns_fast: {
+    ...{ kind: "burn_rate", objective: "uptime", target: 0.99, least_events: 10, severity: "critical" },
+    windows: [{ long_minutes: 60, short_minutes: 15, factor: 14.4 }],
   },
   stuck_executions: { kind: "threshold", metric: "stuck_executions", at_least: 1, severity: "critical" },
   latency: {

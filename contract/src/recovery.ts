@@ -53,6 +53,7 @@ export const PROCEDURES = [
   "trip_target",
   "pause",
   "reduce",
+  "failover",
 ] as const;
 export const Procedure = z.enum(PROCEDURES);
 export type Procedure = z.infer<typeof Procedure>;

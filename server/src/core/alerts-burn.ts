@@ -52,7 +52,8 @@ function eventsOf({ objective, seconds: bound }: BurnRule, counts: Counts): { go
   if (objective === "attempts") {
     return { good: counts.attemptsEnded - counts.attemptsFailed, all: counts.attemptsEnded };
   }
-  if (objective === "success") {
+  // Of uptime: ticks that ran, and those that were missed.
+  if (objective === "success" || objective === "uptime") {
     return { good: counts.completed, all: counts.completed + counts.deadLettered };
   }
   const below = LATENCY_BOUNDS.filter((upper) => upper <= (bound as number)).length;
@@ -61,6 +62,7 @@ function eventsOf({ objective, seconds: bound }: BurnRule, counts: Counts): { go
 }
 
 function objectiveWords({ objective, target, seconds: bound }: BurnRule): string {
+  if (objective === "uptime") return `"${share(target)} of the ticks run in time"`;
   if (objective === "success") return `"${share(target)} of the tasks complete"`;
   if (objective === "attempts") return `"${share(target)} of the attempts succeed"`;
   return `"${share(target)} of the tasks complete within ${seconds(bound as number)}"`;

@@ -61,7 +61,8 @@ export function needsOf(rules: readonly AlertRule[]): Needs {
     else if (rule.kind === "absence") windows.add(rule.within_minutes);
     else if (rule.kind === "anomaly") weeks = Math.max(weeks, rule.weeks);
     else if (rule.kind === "burn_rate") {
-      for (const pair of rule.windows) windows.add(pair.long_minutes).add(pair.short_minutes);
+      const of = rule.objective === "uptime" ? ticks : windows;
+      for (const pair of rule.windows) of.add(pair.long_minutes).add(pair.short_minutes);
     } else if (isTickMetric(rule.metric)) ticks.add(rule.over_minutes);
     else if (isWindowed(rule.metric)) windows.add(rule.over_minutes);
     else states.add(rule.metric);

@@ -156,6 +156,7 @@ function judgeRate(rule: Extract<AlertRule, { kind: "rate" }>, facts: Facts): Ou
 }
 
 function judgeBurn(rule: Extract<AlertRule, { kind: "burn_rate" }>, facts: Facts): Outcome {
+  if (rule.objective === "uptime") return judgeUptime(rule, facts);
   const windows = rule.windows.map((pair) => ({
     ...pair,
     long: grouped(rule.by, facts, facts.windows.get(pair.long_minutes)),
@@ -171,6 +172,20 @@ function judgeBurn(rule: Extract<AlertRule, { kind: "burn_rate" }>, facts: Facts
     return found(labels, burn.value, burn.holds, `${burn.words}${whose(labels)}`);
   });
   return { findings, others: "unknown" };
+}
+
+/** The heartbeat is the house's, not a workflow's; what is known of it does not depend on what was counted. */
+function judgeUptime(rule: Extract<AlertRule, { kind: "burn_rate" }>, { ticks }: Facts): Outcome {
+  const ended = (minutes: number): Counts | undefined => {
+    const seen = ticks.get(minutes);
+    const completed = seen ? Math.min(seen.ran, seen.expected) : 0;
+    return seen && { ...totalOf([], undefined), completed, deadLettered: seen.expected - completed };
+  };
+  const pairs = rule.windows.map((pair) => {
+    return { ...pair, long: ended(pair.long_minutes), short: ended(pair.short_minutes) };
+  });
+  const burn = burnOf(rule, pairs);
+  return { findings: [found({}, burn.value, burn.holds, burn.words)], others: "unknown" };
 }
 
 /** Missing figures are what it is about: with counting at a stand, nothing was counted either. */

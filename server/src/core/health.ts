@@ -20,6 +20,10 @@ export interface Health {
   cycles: { count: number; p95Ms: number };
   /** Cycles within the window that failed because the database did. */
   failedCycles: number;
+  /** The alert that fires because the heartbeat misses its target; null while it keeps it. */
+  uptimeAlert: { rule: string; words: string } | null;
+  /** How long completed tasks were worked on, by `LATENCY_BOUNDS`: lately, and in the day before; null between ticks. */
+  work: { lately: readonly number[]; usually: readonly number[] } | null;
 }
 
 /** What one replica said of itself a few seconds ago; null where it has not said it yet. */
@@ -44,6 +48,8 @@ export const NEUTRAL_HEALTH: Health = {
   missedTicks: 0,
   cycles: { count: 0, p95Ms: 0 },
   failedCycles: 0,
+  uptimeAlert: null,
+  work: null,
 };
 
 export function failedOf(outcomes: Outcomes): number {

@@ -84,6 +84,8 @@ describe("the system's state", () => {
           missedTicks: 2,
           cycles: { count: 30, p95Ms: 12.4 },
           failedCycles: 1,
+          uptimeAlert: null,
+          work: null,
         },
         resources: {
           replicas: [

@@ -4,6 +4,7 @@
  */
 import { type BreakerContext, stepBreakers } from "./breaker.ts";
 import type { Advance, Decision, RecoveryStep, SwitchWorkflow } from "./decision.ts";
+import { stepFailover } from "./failover.ts";
 import { isWorking, PROBE_GRACE_MS } from "./folding.ts";
 import { countOutcomes, withCounted } from "./outcomes.ts";
 import {
@@ -51,6 +52,7 @@ export function recover(snapshot: Snapshot, advances: readonly Advance[]): Recov
   stepRescue(ledger, snapshot);
   stepTicks(ledger, snapshot);
   stepSetAside(ledger);
+  stepFailover(ledger, snapshot);
   const memories = learn(snapshot, advances);
   stepBreakers(ledger, context);
   stepTargets(ledger, { snapshot, advances, memories });

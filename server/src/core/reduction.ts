@@ -53,7 +53,7 @@ export function stepReduction(ledger: Ledger, context: BreakerContext): void {
     cause: worst.cause,
     entryRule:
       `${Math.round(reduce.failed_share * 100)} % of ${reduce.min_attempts} or more attempts fail, or the ` +
-      `database is in trouble: cycles take ${reduce.cycle_p95_ms} ms, ${reduce.failed_cycles} have failed, or more connections are in use than allowed`,
+      `uptime alert fires, or the database is in trouble: cycles take ${reduce.cycle_p95_ms} ms, ${reduce.failed_cycles} have failed, or more connections are in use than allowed`,
     exitRule: `all of that is below half of its threshold for ${reduce.calm_seconds} s`,
     numbers: Object.fromEntries(strains.map(({ name, value }) => [name, value])),
   });
@@ -85,7 +85,14 @@ function strainsOn(ledger: Ledger, { snapshot, outcomes }: BreakerContext) {
   const share = all.failed / Math.max(all.ended, reduce.min_attempts);
   const enough = all.ended >= reduce.min_attempts;
   const allowed = policy.database.max_connections;
+  const missed = isOpen(ledger, "failover", ORCHESTRATOR);
   return [
+    strain(
+      "uptime_missed",
+      missed ? 1 : 0,
+      missed ? 1 : 0,
+      `uptime is below its target: ${missed?.cause ?? ""}`,
+    ),
     strain(
       "failed_share",
       share,

@@ -1,6 +1,7 @@
 /** The circuit breaker of each target: trips, probes, closes. Closed is the one that has no recovery. Chooses no target. */
 import { openMs } from "./breaker.ts";
 import type { Advance, RecoveryStep } from "./decision.ts";
+import { failuresAllowed } from "./failover.ts";
 import { PROBE_GRACE_MS } from "./folding.ts";
 import {
   changeRecovery,
@@ -36,7 +37,7 @@ export function stepTargets(ledger: Ledger, context: Context): void {
       const breaker = isOpen(ledger, "trip_target", subject);
       if (breaker) stepBreaker(ledger, breaker, { ...context, name, workflowType });
       else if (forgives || wasClosed(ledger, "trip_target", subject)) memories.set(subject, forgiven(memory));
-      else if (failuresInRow(memory) >= snapshot.policy.recovery.target.failures_in_row) {
+      else if (failuresInRow(memory) >= failuresAllowed(ledger, snapshot)) {
         if (!isCutOff(ledger, workflowType)) trip(ledger, { ...context, name, workflowType });
       }
     }
@@ -65,13 +66,13 @@ type OfTarget = Context & { workflowType: string; name: string };
 function trip(ledger: Ledger, { snapshot, memories, workflowType, name }: OfTarget): void {
   const subject = targetSubject(workflowType, name);
   const memory = memories.get(subject) ?? newMemory(workflowType, name);
-  const { failures_in_row } = snapshot.policy.recovery.target;
+  const allowed = failuresAllowed(ledger, snapshot);
   openRecovery(ledger, {
     procedure: "trip_target",
     subject,
     state: "open",
     cause: `${failuresInRow(memory)} failures in a row at ${name}, the last: ${memory.lastFailure}`,
-    entryRule: `${failures_in_row} failures in a row: postings without an answer since the last that had one, attempts that timed out or fell silent since the last callback`,
+    entryRule: `${allowed} failures in a row: postings without an answer since the last that had one, attempts that timed out or fell silent since the last callback`,
     exitRule: `an answer or a callback ends the row, of its one probing run or of a run that was there before; or ${snapshot.policy.recovery.window_minutes} min pass in which there was nothing to probe with`,
     numbers: { unanswered_in_row: memory.unansweredInRow, failed_in_row: memory.failedInRow },
     nextAtMs: snapshot.nowMs + openMs(0, snapshot),
@@ -83,7 +84,7 @@ function stepBreaker(ledger: Ledger, breaker: Recovery, context: OfTarget): void
   const { nowMs } = snapshot;
   const memory = memories.get(breaker.subject) ?? newMemory(workflowType, name);
   const over = breaker.nextAtMs !== null && breaker.nextAtMs <= nowMs;
-  if (failuresInRow(memory) < snapshot.policy.recovery.target.failures_in_row) {
+  if (failuresInRow(memory) < failuresAllowed(ledger, snapshot)) {
     closeRecovery(ledger, breaker, `${name} has ended the row of failures: it answers`);
   } else if (breaker.state === "open") {
     if (!over) return;

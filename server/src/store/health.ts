@@ -11,6 +11,11 @@ const SLICES_KEPT_MS = 2 * 3_600_000;
 /** A replica that was not seen for this long is gone. */
 const REPLICA_GONE_AFTER_MS = 15_000;
 
+const HOUR_MS = 3_600_000;
+/** Work is slow if it takes longer lately than in the day before. */
+const WORK_LATELY_MS = 15 * 60_000;
+const WORK_USUAL_MS = 25 * HOUR_MS;
+
 /** The tick that the cycle runs; null for a wake-up. */
 export type RunningTick = { boundaryMs: number; intervalMs: number } | null;
 
@@ -48,8 +53,22 @@ export async function readHealth(
        (select jsonb_agg(jsonb_build_object('replicaId', replica_id, 'rssMb', rss_mb, 'memoryPressed', memory_pressed,
                  'eventLoopDelayMs', event_loop_delay_ms, 'connections', connections) order by replica_id)
           from replicas where seen_at > $2) as replicas,
-       (select max(boundary) from ticks where boundary < $3) as tick_before`,
-    [windowFrom, new Date(nowMs - REPLICA_GONE_AFTER_MS), tick === null ? null : new Date(tick.boundaryMs)],
+       (select max(boundary) from ticks where boundary < $3) as tick_before,
+       (select jsonb_build_object('rule', rule, 'words', words) from alerts
+         where state = 'firing' and rule = any ($4) order by alert_id limit 1) as uptime_alert,
+       (select jsonb_build_object('lately', coalesce(sum_counts(work_buckets) filter (where step = 'minute'), '{}'),
+                 'usually', coalesce(sum_counts(work_buckets) filter (where step = 'hour'), '{}'))
+          from roll_ups where $3::timestamptz is not null and cardinality(work_buckets) > 0
+           and ((step = 'minute' and at >= $5) or (step = 'hour' and at >= $6 and at < $7))) as work`,
+    [
+      ...[
+        windowFrom,
+        new Date(nowMs - REPLICA_GONE_AFTER_MS),
+        tick === null ? null : new Date(tick.boundaryMs),
+      ],
+      uptimeRules(policy),
+      ...[WORK_LATELY_MS, WORK_USUAL_MS, HOUR_MS].map((ms) => new Date(nowMs - ms)),
+    ],
   );
   const row = rows[0] ?? {};
   return {
@@ -58,11 +77,24 @@ export async function readHealth(
       missedTicks: missedTicks(tick, row.tick_before),
       cycles: row.cycles as Health["cycles"],
       failedCycles: row.failed_cycles,
+      uptimeAlert: row.uptime_alert ?? null,
+      work: tick === null ? null : (row.work as Health["work"]),
     },
     resources: { replicas: (row.replicas ?? []) as ReplicaLoad[] } satisfies Resources,
     recoveries: (row.recoveries ?? []).map(recoveryOf),
     reducedUntilMs: row.reduced_until,
   };
+}
+
+/** Those whose firing means that the heartbeat misses its target. */
+function uptimeRules({ alerts }: Policy): string[] {
+  return Object.entries(alerts.rules).flatMap(([name, rule]) => {
+    const onUptime =
+      rule.kind === "burn_rate"
+        ? rule.objective === "uptime"
+        : rule.kind === "threshold" && rule.metric === "uptime_share";
+    return rule.enabled && onUptime ? [name] : [];
+  });
 }
 
 /** Boundaries between two ticks, by the interval as it is now. */
