@@ -1,4 +1,5 @@
 /** The wire of the Master Orchestrator: what the outside relies on. Imports nothing of ours. */
+export * from "./adjustment.ts";
 export * from "./alerts.ts";
 export * from "./alerts-policy.ts";
 export * from "./archive.ts";

@@ -1,5 +1,6 @@
 /** The policy: everything that an operator may change about how decisions are made. */
 import { z } from "zod";
+import { AdjustPolicy } from "./adjustment.ts";
 import { AlertsPolicy } from "./alerts-policy.ts";
 import { mergeDocument } from "./merge.ts";
 import { Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
@@ -50,6 +51,24 @@ const Fallback = z.strictObject({
   when: z.enum(["budget_pace", "provider_down"]),
 });
 
+const Batch = z.int().min(1).max(10).optional();
+const LanePolicy = z
+  .strictObject({
+    weight: Amount.default(1),
+    batch_min: Batch.meta({
+      description: "No run of fewer tasks while more wait; within the workflow's batch",
+    }),
+    batch_max: Batch.meta({ description: "No run of more tasks; within the workflow's batch" }),
+    models: z
+      .record(ModelName, z.strictObject({ to: ModelName, provider: z.enum(["openai", "gemini"]).optional() }))
+      .optional()
+      .meta({ description: "By the model that this lane's calls ask for: the one that is called instead" }),
+  })
+  .refine(({ batch_min = 1, batch_max = 10 }) => batch_min <= batch_max, {
+    path: ["batch_min"],
+    message: "must not exceed batch_max",
+  });
+
 /**
  * How batches and intervals give way as spending or errors grow, or a limit comes near. All but `step` are ends of straight
  * lines: nothing gives way up to the first, all that is allowed from the second on.
@@ -67,6 +86,10 @@ const Adapt = z
       description: "Shares of a limit on requests, connections or memory that are used",
     }),
     resources_full: Share.default(1),
+    slow_from: z.number().min(1).max(1000).default(1.5).meta({
+      description: "Times the p95 of work of the day before; of the last 15 minutes, over 20 tasks or more",
+    }),
+    slow_full: z.number().min(1).max(1000).default(3),
     longest_interval: z.number().min(1).max(100).default(4).meta({ description: "Times every_seconds" }),
     smallest_batch: Share.default(0.25).meta({
       description: "Share of batch.max and per_slot; 1 task at least",
@@ -84,6 +107,10 @@ const Adapt = z
   .refine((adapt) => adapt.resources_from <= adapt.resources_full, {
     path: ["resources_full"],
     message: "must not be less than resources_from",
+  })
+  .refine((adapt) => adapt.slow_from <= adapt.slow_full, {
+    path: ["slow_full"],
+    message: "must not be less than slow_from",
   });
 
 export const Policy = z
@@ -115,7 +142,7 @@ export const Policy = z
         snooze_limit_seconds: Amount.default(86_400),
       })
       .prefault({}),
-    lanes: z.record(LaneName, z.strictObject({ weight: Amount.default(1) })).default({}),
+    lanes: z.record(LaneName, LanePolicy).default({}),
     batching: z.strictObject({ full_batches_above_depth: Count.default(1000) }).prefault({}),
     providers: z
       .record(
@@ -156,6 +183,7 @@ export const Policy = z
       .prefault({}),
     recovery: RecoveryPolicy,
     adapt: Adapt.prefault({}),
+    adjust: AdjustPolicy,
     alerts: AlertsPolicy,
     prices: z.record(ModelName, Price).default({}),
     gateway: z

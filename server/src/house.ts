@@ -5,6 +5,7 @@ import { startWatch } from "#alerts/watch.ts";
 import { type BuiltIn, builtInTargets } from "#built-ins.ts";
 import { type Config, defaultPublicUrl } from "#config.ts";
 import { decisionRecord, recoveryRecord } from "#core/record.ts";
+import { type Adjuster, startAdjuster } from "#engine/adjuster.ts";
 import { startArchivist } from "#engine/archivist.ts";
 import { cyclesInBites } from "#engine/bites.ts";
 import type { Clock } from "#engine/clock.ts";
@@ -16,8 +17,10 @@ import { startPresence } from "#engine/presence.ts";
 import { startRoller } from "#engine/roller.ts";
 import { cycleSpan, endedTasks } from "#engine/spans.ts";
 import { closeFoundation, type Foundation, type HouseOptions, layFoundation } from "#foundation.ts";
+import { findPrice } from "#gateway/prices.ts";
 import { startSweep } from "#gateway/sweep.ts";
 import { mintApiKey } from "#http/auth.ts";
+import { createPreview } from "#http/policy-preview.ts";
 import { withDocs } from "#http/routes/docs.ts";
 import { buildServer } from "#http/server.ts";
 import { type Migrator, startMigrator } from "#migrate/migrator.ts";
@@ -154,6 +157,7 @@ async function startEngine(
   });
   late.loop = loop;
   const roller = startRoller({ db, clock, onError: onError("What has ended was not counted") });
+  const adjuster = adjusterOf(foundation);
   const archivist = startArchivist({ db, dataDir: config.dataDir, clock, log });
   const watch = startWatch({
     ...{ db, clock, log, outbound, publicUrl, tickIntervalMs: config.tickIntervalMs },
@@ -166,6 +170,7 @@ async function startEngine(
     async stop() {
       await watch.stop();
       await migrator?.stop();
+      await adjuster.stop();
       await archivist.stop();
       await roller.stop();
       // First no new decisions; then what runs here may finish and report, which the next cycle folds in.
@@ -176,6 +181,20 @@ async function startEngine(
       await presence.stop();
     },
   };
+}
+
+function adjusterOf({ db, clock, late, options: { log } }: Foundation): Adjuster {
+  return startAdjuster({
+    ...{ db, clock, log, expect: createPreview(db) },
+    costAt(policy, use, provider, model) {
+      const { inputTokens: input, cachedInputTokens: cachedInput, outputTokens: output } = use;
+      const other = { cacheWrite: 0, audioInput: 0, thinking: 0, audioOutput: 0, imageOutput: 0 };
+      const usage = { ...other, input, cachedInput, output };
+      return findPrice(provider, model, policy, clock.nowMs())?.cost(usage) ?? null;
+    },
+    changed: () => late.loop?.wake(),
+    onError: (error) => log.error("Adjustments were not looked after", { error }),
+  });
 }
 
 /** A wake-up that found nothing to do is nothing to tell. */

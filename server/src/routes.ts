@@ -8,6 +8,7 @@ import { createGateway } from "#gateway/gateway.ts";
 import { openLiveFeed } from "#http/live.ts";
 import { createPreview } from "#http/policy-preview.ts";
 import type { Route } from "#http/route.ts";
+import { adjustmentRoutes } from "#http/routes/adjustments.ts";
 import { alertChannelRoutes } from "#http/routes/alert-channels.ts";
 import { alertRoutes } from "#http/routes/alerts.ts";
 import { apiKeyRoutes } from "#http/routes/api-keys.ts";
@@ -92,6 +93,7 @@ export function buildRoutes(foundation: Foundation): Route[] {
       mail: { smtpUrl: config.alerts.smtpUrl, from: config.alerts.emailFrom },
     }),
     ...policyRoutes({ db, changed: wake, preview: createPreview(db) }),
+    ...adjustmentRoutes({ db, changed: wake }),
     ...workflowRoutes({ db, outbound, changed: wake }),
     ...topicRoutes({ db }),
     ...importRoutes({ db }),

@@ -8,6 +8,7 @@ import {
   IconHome,
   IconListDetails,
   IconMailOff,
+  IconPigMoney,
   IconRoute,
   IconRouteAltLeft,
   IconStack2,
@@ -49,6 +50,9 @@ const MigrationPage = later(
 );
 const ContentPage = later(async () => (await import("../features/content/ContentPage.tsx")).ContentPage);
 const ReadersPage = later(async () => (await import("../features/readers/ReadersPage.tsx")).ReadersPage);
+const AdjustmentsPage = later(
+  async () => (await import("../features/adjustments/AdjustmentsPage.tsx")).AdjustmentsPage,
+);
 const PolicyPage = later(async () => (await import("../features/policy/PolicyPage.tsx")).PolicyPage);
 const DecisionsPage = later(
   async () => (await import("../features/decisions/DecisionsPage.tsx")).DecisionsPage,
@@ -66,6 +70,7 @@ export const SECTIONS: readonly Section[] = [
   { path: "/migration", name: "Migration", key: "m", icon: IconRouteAltLeft, page: MigrationPage },
   { path: "/content", name: "Content", key: "c", icon: IconArticle, page: ContentPage },
   { path: "/readers", name: "Readers", key: "i", icon: IconChartLine, page: ReadersPage },
+  { path: "/adjustments", name: "Adjustments", key: "j", icon: IconPigMoney, page: AdjustmentsPage },
   { path: "/policy", name: "Policy", key: "p", icon: IconAdjustments, page: PolicyPage },
   { path: "/decisions", name: "Decisions", key: "d", icon: IconListDetails, page: DecisionsPage },
   { path: "/audit", name: "Audit", key: "u", icon: IconUserCheck, page: AuditPage },

@@ -2,6 +2,7 @@
 import type * as wire from "@master-orchestrator/contract";
 import type { z } from "zod";
 
+export type Adjustment = wire.Adjustment;
 export type Queue = z.infer<typeof wire.Queue>;
 export type Lane = Queue["lanes"][number];
 export type Task = z.infer<typeof wire.Task>;

@@ -18,6 +18,11 @@ const COLORS: Readonly<Record<string, string>> = {
   trouble: "red",
   dead_lettered: "red",
   healthy: "teal",
+  proposed: "yellow",
+  approved: "blue",
+  measuring: "blue",
+  kept: "teal",
+  rolled_back: "orange",
 };
 
 export function StateBadge({ state }: { state: string }) {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addAlerts } from "./alerts.ts";
+import { addAdjustments } from "./adjustments.ts";
 import { addArchive } from "./archive.ts";
 import { addAudit } from "./audit.ts";
 import { addBudget } from "./budget.ts";
@@ -52,6 +53,7 @@ const GROUPS = [
   addReviews,
   addBudget,
   addPolicy,
+  addAdjustments,
   addReports,
   addWorkflows,
   addSeo,

@@ -25,6 +25,7 @@ const aLoad = (over: Partial<Load> = {}): Load => ({
   budgetMicros: 500 * USD,
   dayShare: 0.5,
   errorShare: 0,
+  work: null,
   nearest: null,
   ...over,
 });
@@ -65,6 +66,14 @@ describe("what is wanted", () => {
     ["nothing for few errors", { errorShare: 0.2 }, 0],
     ["a third for more", { errorShare: 0.3 }, 0.333333],
     ["all for very many", { errorShare: 0.9 }, 1],
+    [
+      "nothing for work that takes half as long again",
+      { work: { latelySeconds: 30, usuallySeconds: 20 } },
+      0,
+    ],
+    ["a half for work that takes longer", { work: { latelySeconds: 45, usuallySeconds: 20 } }, 0.5],
+    ["all for work that takes three times as long", { work: { latelySeconds: 60, usuallySeconds: 20 } }, 1],
+    ["nothing for quick work that is less quick", { work: { latelySeconds: 5, usuallySeconds: 0.1 } }, 0],
     ["nothing for a limit that is far away", { nearest: calls(0.8) }, 0],
     ["a half for a limit that comes near", { nearest: calls(0.9) }, 0.5],
     ["all at the limit", { nearest: calls(1) }, 1],

@@ -2,8 +2,9 @@
 import type { Policy } from "@master-orchestrator/contract";
 import type { Adapt } from "./decision.ts";
 import { failedOf } from "./health.ts";
+import { percentile } from "./latency.ts";
 import { highest, type Pressure, pressures } from "./pressure.ts";
-import type { Adaptation, ScheduleRule, Snapshot, WorkflowView } from "./snapshot.ts";
+import type { Adaptation, LaneView, ScheduleRule, Snapshot, WorkflowView } from "./snapshot.ts";
 
 /** What slows work down. Shares are from 0 to 1. */
 export interface Load {
@@ -13,6 +14,8 @@ export interface Load {
   dayShare: number;
   /** Of the attempts that ended lately, those that failed. */
   errorShare: number;
+  /** How long work takes lately (p95), and in the day before; null where too little was done to say. */
+  work: { latelySeconds: number; usuallySeconds: number } | null;
   /** The limit that is nearest, but for money; null where there is none. */
   nearest: Pressure | null;
 }
@@ -22,7 +25,11 @@ const DAY_MS = 86_400_000;
 const SMALLEST_MOVE = 0.02;
 /** How much of a limit is used is a sample: so near to where it stands it asks for no move. */
 const SAMPLE_WIDTH = 0.2;
-const NOTHING = "spending keeps to its pace, and errors are few";
+const NOTHING = "spending keeps to its pace, errors are few, and work takes no longer than usual";
+/** Of fewer tasks a 95th percentile says nothing. */
+const LEAST_TASKS = 20;
+/** Work that is over within this time is not slow, however quick it was before. */
+const NEVER_SLOW_SECONDS = 5;
 
 /** Nothing gives way. */
 export const NO_ADAPTATION: Adaptation = { slowness: 0, reason: NOTHING, sinceMs: null };
@@ -38,7 +45,14 @@ export function decideAdaptation(snapshot: Snapshot): Adapt | null {
   const dayShare = (nowMs % DAY_MS) / DAY_MS;
   const { spentTodayMicros } = spending;
   const nearest = highest(pressures(snapshot).filter(({ resource }) => resource !== "budget"));
-  const load = { spentTodayMicros, budgetMicros, dayShare, errorShare: recentErrors(snapshot), nearest };
+  const load = {
+    spentTodayMicros,
+    budgetMicros,
+    dayShare,
+    errorShare: recentErrors(snapshot),
+    nearest,
+    work: workOf(snapshot),
+  };
   const { slowness } = snapshot.adaptation;
   return moveTowards(wanted(load, policy, slowness), slowness, policy.adapt.step);
 }
@@ -51,10 +65,31 @@ function recentErrors({ health, policy }: Snapshot): number {
   return outcomes.reduce((sum, one) => sum + failedOf(one), 0) / ended;
 }
 
+function workOf({ health: { work } }: Snapshot): Load["work"] {
+  if (work === null) return null;
+  const { lately, usually } = work;
+  if (Math.min(tasksIn(lately), tasksIn(usually)) < LEAST_TASKS) return null;
+  return {
+    latelySeconds: percentile(lately, 0.95) as number,
+    usuallySeconds: percentile(usually, 0.95) as number,
+  };
+}
+
+function tasksIn(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** How many times as long as usual work takes; 0 where nobody can say. */
+function slowdown(work: Load["work"]): number {
+  if (work === null || work.latelySeconds <= NEVER_SLOW_SECONDS) return 0;
+  return work.latelySeconds / Math.max(work.usuallySeconds, NEVER_SLOW_SECONDS);
+}
+
 /** The slowness that a load asks for, by the reason that asks for most; `current` is where it stands. */
 export function wanted(load: Load, policy: Policy, current = 0): { slowness: number; reason: string } {
   const { adapt, budget } = policy;
-  const { spentTodayMicros: spent, budgetMicros, dayShare, errorShare, nearest } = load;
+  const { spentTodayMicros: spent, budgetMicros, dayShare, errorShare, nearest, work } = load;
+  const slower = slowdown(work);
   const used = budgetMicros > 0 ? spent / budgetMicros : Math.sign(spent);
   const ahead = used - dayShare;
   const money = `${usd(spent)} of ${usd(budgetMicros)} spent with ${percent(dayShare)} of the day gone`;
@@ -70,6 +105,10 @@ export function wanted(load: Load, policy: Policy, current = 0): { slowness: num
     {
       slowness: along(errorShare, adapt.errors_from, adapt.errors_full),
       reason: `${percent(errorShare)} of the attempts failed lately`,
+    },
+    {
+      slowness: near(along(slower, adapt.slow_from, adapt.slow_full), current),
+      reason: `work takes ${slower.toFixed(1)} times as long as in the day before: ${work?.latelySeconds.toFixed(0)} s (p95)`,
     },
     {
       slowness: near(along(nearest?.share ?? 0, adapt.resources_from, adapt.resources_full), current),
@@ -114,6 +153,18 @@ type Bounds = Policy["adapt"];
 /** How many times as long as set the intervals of schedules are: 1 or more. */
 export function intervalFactor(slowness: number, { longest_interval }: Bounds): number {
   return 1 + slowness * (longest_interval - 1);
+}
+
+/** The sizes of a lane's batches: as the policy wants them, within what its workflow takes. */
+export function laneBatch(
+  { batchMin, batchMax }: Pick<WorkflowView, "batchMin" | "batchMax">,
+  { workflowType, contentType }: Pick<LaneView, "workflowType" | "contentType">,
+  { lanes }: Pick<Policy, "lanes">,
+): Pick<WorkflowView, "batchMin" | "batchMax"> {
+  const lane = lanes[`${workflowType}/${contentType}`];
+  const within = (size: number) => Math.min(batchMax, Math.max(batchMin, size));
+  const most = within(lane?.batch_max ?? batchMax);
+  return { batchMin: Math.min(most, within(lane?.batch_min ?? batchMin)), batchMax: most };
 }
 
 /** The largest batch now; never below the least that the workflow is planned for. */

@@ -1,6 +1,6 @@
 /** Gives free slots to what ranks highest within its fair share, and says of everything else why it waits. */
 import type { HoldReason, Policy } from "@master-orchestrator/contract";
-import { largestBatch } from "./adapt.ts";
+import { laneBatch, largestBatch } from "./adapt.ts";
 import { type Capacity, fitting, type ClosedGate as Gate, openCapacity, setAside, take } from "./capacity.ts";
 import type { Decision, Dispatch, Expected, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
@@ -291,9 +291,9 @@ function wantedTasks(
   const workflow = snapshot.workflows[workflowType] as WorkflowView;
   const freeSlots = Math.max(1, Math.min(slots.total, slots.byWorkflow.get(workflowType) ?? 0));
   const { policy, adaptation } = snapshot;
-  const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
-  return together(waiting, batchSize(lane.depth, freeSlots, { ...workflow, batchMax }, policy.batching))
-    .length;
+  const { batchMin, batchMax: most } = laneBatch(workflow, lane, policy);
+  const batchMax = largestBatch({ batchMin, batchMax: most }, adaptation.slowness, policy.adapt);
+  return together(waiting, batchSize(lane.depth, freeSlots, { batchMin, batchMax }, policy.batching)).length;
 }
 
 function takeBatch(
@@ -339,8 +339,9 @@ function batchReason(
   const first = `${laneName(lane)} ranks first with a score of ${score.toFixed(1)}`;
   if (batch[0]?.runsAlone) return `${first}; alone, since it failed before`;
   const workflow = workflows[lane.workflowType] as WorkflowView;
-  const batchMax = largestBatch(workflow, adaptation.slowness, policy.adapt);
-  const slowed = batchMax < workflow.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : "";
+  const bounds = laneBatch(workflow, lane, policy);
+  const batchMax = largestBatch(bounds, adaptation.slowness, policy.adapt);
+  const slowed = batchMax < bounds.batchMax ? `; at most ${batchMax}, since ${adaptation.reason}` : "";
   return `${first}; ${batch.length} of ${lane.depth} waiting${slowed}`;
 }
 

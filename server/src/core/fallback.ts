@@ -1,7 +1,10 @@
 /** Which model is called instead of the one that was asked for, and why. Calls nobody. */
 import type { Policy } from "@master-orchestrator/contract";
 
-export type Fallback = Policy["fallbacks"][number];
+type Conditional = Policy["fallbacks"][number];
+
+/** `lane`: it is called instead for a lane, whatever the day's money and the provider are like. */
+export type Fallback = Omit<Conditional, "when"> & { when: Conditional["when"] | "lane" };
 
 /** How the UTC day's money stands, in millionths of a dollar. */
 export interface Spending {

@@ -7,6 +7,7 @@ import type { StoredPolicy } from "#store/policies.ts";
 import { createCircuit } from "./circuit.ts";
 import { newEntryId } from "./entry-id.ts";
 import type { Admission } from "./governor.ts";
+import { createLaneModels } from "./lane-model.ts";
 import { operationOf } from "./operations.ts";
 import { findPrice } from "./prices.ts";
 import { type ProviderName, type Refusal, refusal } from "./providers.ts";
@@ -35,6 +36,7 @@ const SPENDING_MS = 5_000;
 export function createGateway(context: GatewayContext): Gateway {
   const circuit = createCircuit(context.clock.monotonicMs);
   const spending = spendingView(context);
+  const laneModel = createLaneModels(context.db);
   return {
     async call(call) {
       const operation = operationOf(call.provider, call.method, call.path);
@@ -47,11 +49,16 @@ export function createGateway(context: GatewayContext): Gateway {
         policy.policy.fallbacks.some(({ when }) => when === "budget_pace") && (await spending(policy));
       const timing = createTiming(context.clock.monotonicMs);
       const walk = { context, call, operation, read, circuit, timing };
-      const chosen = fallbackFor(walk, policy, { down, ahead });
+      const { executionId } = call.attribution;
+      const chosen =
+        fallbackFor(walk, policy, { down, ahead }) ??
+        able(walk, await laneModel(policy.policy, { executionId, model: read.model }));
       const first = await attempt(walk, chosen);
       // A provider that could not even be reached: another one may be, in the same call.
       const spare =
-        first.unreached && !chosen ? fallbackFor(walk, policy, { down: true, ahead: false }) : null;
+        first.unreached && (!chosen || chosen.when === "lane")
+          ? fallbackFor(walk, policy, { down: true, ahead: false })
+          : null;
       const { answer } = spare ? await attempt(walk, spare) : first;
       return "code" in answer ? answer : withTiming(answer, timing.header());
     },
@@ -74,18 +81,25 @@ function unknownPath({ method, path }: GatewayCall): Refusal {
   );
 }
 
-/** Calls of OpenAI's form can go to Gemini; any other stays with its provider. */
 function fallbackFor(
-  { call, operation, read }: Omit<Walk, "entryId">,
+  walk: Omit<Walk, "entryId">,
   { policy }: StoredPolicy,
   now: { down: boolean; ahead: boolean },
 ): Fallback | null {
-  if (operation.form === "free") return null;
-  const able = policy.fallbacks.filter(({ provider = call.provider, when }) => {
-    if (provider === call.provider) return when !== "provider_down";
-    return call.provider === "openai" && provider === "gemini" && AS_OPENAI.has(operation.form);
-  });
-  return chooseFallback(able, read.model, now);
+  return chooseFallback(
+    policy.fallbacks.filter((fallback) => able(walk, fallback) !== null),
+    walk.read.model,
+    now,
+  );
+}
+
+/** Calls of OpenAI's form can go to Gemini; any other stays with its provider. */
+function able<F extends Fallback>({ call, operation }: Omit<Walk, "entryId">, fallback: F | null): F | null {
+  if (operation.form === "free" || fallback === null) return null;
+  const { provider = call.provider, when } = fallback;
+  if (provider === call.provider) return when === "provider_down" ? null : fallback;
+  const understood = call.provider === "openai" && provider === "gemini" && AS_OPENAI.has(operation.form);
+  return understood ? fallback : null;
 }
 
 /** What Gemini understands in OpenAI's form. */

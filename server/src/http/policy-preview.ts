@@ -11,7 +11,7 @@ import { listWorkflows } from "#store/workflows.ts";
 import { taskSummary, time } from "./present.ts";
 
 export type Preview = (
-  asked: { current: Policy; proposed: Policy; hours: number },
+  asked: { current: Policy; proposed: Policy; hours: number; costs?: PreviewTask["costs"] },
   gone: AbortSignal,
 ) => Promise<Omit<z.infer<typeof PolicyPreview>, "policy_version">>;
 
@@ -32,7 +32,7 @@ const DECISIVE = [
 /** Throws Problem `unavailable` while another one is computed, `timeout` when it takes too long, `conflict` without a past. */
 export function createPreview(db: Database): Preview {
   let busy = false;
-  return async ({ current, proposed, hours }, gone) => {
+  return async ({ current, proposed, hours, costs }, gone) => {
     if (busy) {
       throw new Problem(
         "unavailable",
@@ -58,7 +58,7 @@ export function createPreview(db: Database): Preview {
         })) as PreviewTask["history"]["executions"][number]["attempts"],
       }));
       const history = { tasks: rows.map(taskSummary), executions };
-      const found = await inThread({ history, settings, current, proposed }, gone);
+      const found = await inThread({ history, settings, current, proposed, costs }, gone);
       if (found === null) throw nothingRecorded(hours);
       const { tasks, leftOut, guessed } = found;
       return {

@@ -1,5 +1,6 @@
 /** Owns what a recorded past would have been under two policies: the same tasks through both. Reads nothing, knows no thread. */
 import { type Policy, type PolicyOutcome, validate, WorkflowSettings } from "@master-orchestrator/contract";
+import type { LaneCosts } from "#core/adjust-candidates.ts";
 import { type History, replayOf } from "./history.ts";
 import type { Figures, LaneFigures, Spread } from "./measure.ts";
 import { simulate } from "./simulate.ts";
@@ -12,6 +13,8 @@ export interface PreviewTask {
   settings: Record<string, Record<string, unknown>>;
   current: Policy;
   proposed: Policy;
+  /** A lane whose tasks would cost other than they did. */
+  costs?: { current: LaneCosts | null; proposed: LaneCosts | null } | undefined;
 }
 
 export interface PreviewFound {
@@ -26,7 +29,7 @@ export interface PreviewFound {
 const TASKS_AT_ONCE = 3;
 
 /** Null where no task has run, so that nobody knows how long one takes. */
-export function preview({ history, settings, current, proposed }: PreviewTask): PreviewFound | null {
+export function preview({ history, settings, current, proposed, costs }: PreviewTask): PreviewFound | null {
   const parsed = Object.fromEntries(
     Object.entries(settings).map(([type, given]) => [type, validate(WorkflowSettings, given, `/${type}`)]),
   );
@@ -35,14 +38,16 @@ export function preview({ history, settings, current, proposed }: PreviewTask): 
   const workflows = Object.fromEntries(
     Object.entries(parsed).map(([type, given]) => [type, workflowOf(type, given)]),
   );
-  const under = (policy: Policy) =>
-    outcome(simulate({ workload: replay.workload, policy, workflows, tasksAtOnce: TASKS_AT_ONCE }));
+  const under = (policy: Policy, lane: LaneCosts | null) => {
+    const common = { workload: replay.workload, workflows, tasksAtOnce: TASKS_AT_ONCE };
+    return outcome(simulate({ ...common, policy, costs: lane ? [lane] : [] }));
+  };
   return {
     tasks: replay.workload.arrivals.length + replay.caused,
     leftOut: replay.cancelled,
     guessed: replay.guessed,
-    current: under(current),
-    proposed: under(proposed),
+    current: under(current, costs?.current ?? null),
+    proposed: under(proposed, costs?.proposed ?? null),
   };
 }
 

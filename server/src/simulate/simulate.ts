@@ -1,5 +1,6 @@
 /** Owns virtual time: takes a workload through a world, event by event, under one policy. Decides nothing. */
 import type { Callback, Policy } from "@master-orchestrator/contract";
+import { costIn, type LaneCosts } from "#core/adjust-candidates.ts";
 import type { Run, WorkflowView } from "#core/snapshot.ts";
 import { type Agenda, openAgenda } from "./agenda.ts";
 import { type Calling, type CallingWork, openCalling } from "./calling.ts";
@@ -15,6 +16,8 @@ export interface SimulationParts {
   workflows: Readonly<Record<string, WorkflowView>>;
   /** How many tasks of a batch a sub-workflow works on at once. */
   tasksAtOnce: number;
+  /** Lanes whose tries cost other than their natures say. */
+  costs?: readonly LaneCosts[];
   /** The heartbeat; wake-ups come in between. */
   tickMs?: number;
   /** Called once, with the world that it all happens in: to look at, not to change. */
@@ -222,9 +225,12 @@ function hear(state: State): void {
 function post(state: State, run: Run): void {
   const { world, natures, reports, calling, tasksAtOnce } = state;
   const startsMs = world.nowMs + ANSWER_MS;
-  const batch = world.tasksOf(run.executionId).map((taskId) => {
+  const costs = state.costs?.find(({ lane }) => lane === `${run.workflowType}/${run.contentType}`);
+  const taskIds = world.tasksOf(run.executionId);
+  const batch = taskIds.map((taskId) => {
     const { nature, tries } = natures.get(taskId) as Consequence & { tries: number };
-    const { durationMs, failures, costMicros, asks, calls } = nature;
+    const { durationMs, failures, asks, calls } = nature;
+    const costMicros = costIn(costs, nature.costMicros, taskIds.length);
     const work = { taskId, durationMs, fails: tries < failures, costMicros, ...(asks ? { asks } : {}) };
     return { ...work, ...(calls ? { calls } : {}) };
   });

@@ -1,5 +1,5 @@
 /** Owns the versions of the policy: one row each, never changed. Does not know what a policy means. */
-import { Policy } from "@master-orchestrator/contract";
+import { defaultPolicy, Policy, Problem } from "@master-orchestrator/contract";
 import type { Queryable } from "./database.ts";
 
 export interface StoredPolicy {
@@ -95,4 +95,42 @@ export async function insertPolicyVersion(
     [version, JSON.stringify(change.policy), change.comment, change.changedBy],
   );
   return rows[0] ? fromRow(rows[0]) : null;
+}
+
+/** How often a change is made again because somebody else was faster. */
+const MAX_TRIES = 20;
+
+export type PolicyChange = Parameters<typeof insertPolicyVersion>[2];
+
+/**
+ * Stores what `make` makes of the policy in force as the next version. Whoever comes second makes its change
+ * again upon the first one's, so that none is lost. Throws Problem `conflict` if `expected` is not in force.
+ */
+export async function changePolicy(
+  db: Queryable,
+  expected: number | null,
+  make: (current: StoredPolicy) => PolicyChange,
+): Promise<StoredPolicy> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const current = await policyInForce(db);
+    if (expected !== null && expected !== current.version) {
+      throw new Problem(
+        "conflict",
+        `version ${expected} is no longer in force; version ${current.version} is`,
+        "Read the policy again and repeat the change upon it.",
+        { version: current.version },
+      );
+    }
+    const stored = await insertPolicyVersion(db, current.version + 1, make(current));
+    if (stored) return stored;
+  }
+  throw new Problem("conflict", "others keep changing the policy", "Try again.");
+}
+
+/** Before anything is stored the default is in force, as version 0. */
+export async function policyInForce(db: Queryable): Promise<StoredPolicy> {
+  const stored = await currentPolicy(db);
+  return (
+    stored ?? { version: 0, policy: defaultPolicy(), comment: null, changedBy: "default", changedAtMs: 0 }
+  );
 }

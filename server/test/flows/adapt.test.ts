@@ -35,7 +35,7 @@ test("spending ahead of the day's pace shrinks batches and stretches intervals, 
   });
   assert.deepEqual(await adapted(house), {
     ...{ slowness: 0, batch_max: 10, every_seconds: 3600, per_slot: null, since: null },
-    reason: "spending keeps to its pace, and errors are few",
+    reason: "spending keeps to its pace, errors are few, and work takes no longer than usual",
   });
   house.workflow("writer").always(costing(60));
   await house.enqueue({});

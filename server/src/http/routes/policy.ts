@@ -16,10 +16,10 @@ import { z } from "zod";
 import { listChannels, MOST_CHANNELS } from "#store/alerts-channels.ts";
 import type { Queryable } from "#store/database.ts";
 import {
-  currentPolicy,
+  changePolicy,
   findPolicyVersion,
-  insertPolicyVersion,
   listPolicyVersions,
+  policyInForce,
   type StoredPolicy,
 } from "#store/policies.ts";
 import { unknownWorkflow } from "#store/tasks.ts";
@@ -40,9 +40,6 @@ const PolicyRollback = z
   .strictObject({ version: z.int().min(1).max(2_147_483_647), comment: z.string().max(1000).optional() })
   .meta({ id: "PolicyRollback" });
 
-/** How often a change is made again because somebody else was faster. */
-const MAX_TRIES = 20;
-
 export function policyRoutes(options: PolicyRouteOptions): Route[] {
   const about = { tag: "Policy" } as const;
   return [
@@ -53,7 +50,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
       summary: "The policy in force",
       access: "viewer",
       answers: { 200: PolicyVersion },
-      handle: async () => answer(await inForce(options.db)),
+      handle: async () => answer(await policyInForce(options.db)),
     }),
     defineRoute({
       ...about,
@@ -73,7 +70,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
         const comment = body.comment ?? null;
         await refuseUnknownLanes(options.db, body.policy.lanes);
         await refuseUnknownChannels(options.db, body.policy.alerts);
-        const stored = await change(options.db, expected, (current) => ({
+        const stored = await changePolicy(options.db, expected, (current) => ({
           policy: mergePolicy(current.policy, body.policy, "/policy"),
           comment,
           changedBy,
@@ -115,7 +112,7 @@ export function policyRoutes(options: PolicyRouteOptions): Route[] {
         }
         const comment = body.comment ?? `rollback to version ${body.version}`;
         const changed = { policy: target.policy, comment, changedBy: actorOf(caller) };
-        const stored = await change(options.db, readIfMatch(headers), () => changed);
+        const stored = await changePolicy(options.db, readIfMatch(headers), () => changed);
         options.changed?.();
         remark(await changeOf(options.db, stored));
         return answer(stored);
@@ -138,7 +135,7 @@ function previewRoute(options: PolicyRouteOptions): Route {
     answers: { 200: PolicyPreview },
     async handle({ body, signal }) {
       await refuseUnknownLanes(options.db, body.policy.lanes);
-      const { version, policy } = await inForce(options.db);
+      const { version, policy } = await policyInForce(options.db);
       const proposed = mergePolicy(policy, body.policy, "/policy");
       const found = await options.preview({ current: policy, proposed, hours: body.hours }, signal);
       return { status: 200, body: { policy_version: version, ...found } };
@@ -216,41 +213,6 @@ const AlertsPart = z.looseObject({
   rules: z.record(z.string(), Naming.nullable()).default({}),
   escalation: z.array(Naming).default([]),
 });
-
-type Change = Parameters<typeof insertPolicyVersion>[2];
-
-/**
- * Stores what `make` makes of the policy in force as the next version. Whoever comes second makes its change
- * again upon the first one's, so that none is lost. Throws Problem `conflict` if `expected` is not in force.
- */
-async function change(
-  db: Queryable,
-  expected: number | null,
-  make: (current: StoredPolicy) => Change,
-): Promise<StoredPolicy> {
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const current = await inForce(db);
-    if (expected !== null && expected !== current.version) {
-      throw new Problem(
-        "conflict",
-        `version ${expected} is no longer in force; version ${current.version} is`,
-        "Read the policy again and repeat the change upon it.",
-        { version: current.version },
-      );
-    }
-    const stored = await insertPolicyVersion(db, current.version + 1, make(current));
-    if (stored) return stored;
-  }
-  throw new Problem("conflict", "others keep changing the policy", "Try again.");
-}
-
-/** Before anything is stored the default is in force, as version 0. */
-async function inForce(db: Queryable): Promise<StoredPolicy> {
-  const stored = await currentPolicy(db);
-  return (
-    stored ?? { version: 0, policy: defaultPolicy(), comment: null, changedBy: "default", changedAtMs: 0 }
-  );
-}
 
 function readIfMatch(headers: HeaderLookup): number | null {
   const header = headers.get("if-match");
