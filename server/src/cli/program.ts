@@ -1,8 +1,8 @@
 /** Owns the list of commands and the way from arguments to an exit code. Never does what a command does. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addAlerts } from "./alerts.ts";
 import { addAdjustments } from "./adjustments.ts";
+import { addAlerts } from "./alerts.ts";
 import { addArchive } from "./archive.ts";
 import { addAudit } from "./audit.ts";
 import { addBudget } from "./budget.ts";

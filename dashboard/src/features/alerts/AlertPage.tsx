@@ -30,6 +30,7 @@ export function AlertPage({ id }: { id: string }) {
         {(shown) => (
           <>
             <Facts alert={shown} />
+            {shown.investigation && <Investigation of={shown.investigation} />}
             <History alert={shown} />
             <Told alert={shown} />
           </>
@@ -116,6 +117,35 @@ function Actions({ alert }: { alert: AlertDetail }) {
         <SilenceForm rule={alert.rule} labels={alert.labels} onClose={() => setSilencing(false)} />
       )}
     </>
+  );
+}
+
+function Investigation({ of }: { of: NonNullable<AlertDetail["investigation"]> }) {
+  return (
+    <Section
+      title="What was found"
+      actions={
+        <Anchor component={Link} to={`/queue/${of.task_id}`} size="sm">
+          The task
+        </Anchor>
+      }
+    >
+      {of.finding && <Text fw={600}>{of.finding.headline}</Text>}
+      {of.finding?.words.map((line) => (
+        <Text key={line} size="sm">
+          {line}
+        </Text>
+      ))}
+      <Text size="sm" c="dimmed">
+        {of.error}
+        {of.finding && `Confidence: ${of.finding.confidence}.`}
+        {of.ended_at === null && (
+          <>
+            The intelligence engine looks into it once its day is over, <Moment at={of.due_at} />.
+          </>
+        )}
+      </Text>
+    </Section>
   );
 }
 

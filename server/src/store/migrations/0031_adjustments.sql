@@ -10,7 +10,7 @@ insert into adjust_watch default values;
 create table adjustments (
   adjustment_id        uuid primary key,
   lane                 text not null,
-  kind                 text not null check (kind in ('model', 'batch', 'hours')),
+  kind                 text not null check (kind in ('model', 'batch')),
   title                text not null,
   why                  text not null,
   changes              jsonb not null,
