@@ -161,7 +161,7 @@ describe("a rule", () => {
       [...needs.windows].toSorted((a, b) => a - b),
       [5, 15, 30, 60, 360, 4320],
     );
-    assert.deepEqual([needs.ticks.length, needs.weeks], [2, 8]);
+    assert.deepEqual([needs.ticks.length, needs.weeks], [3, 8]);
     const seen = facts({
       workflows: ["a", "b"],
       windows: new Map([[15, [counts({ workflowType: "a", completed: 30 })]]]),

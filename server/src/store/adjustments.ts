@@ -220,7 +220,9 @@ export async function approveAdjustment(
     });
     const { rows: times } = await tx.query("select orchestrator_now() as now");
     const nowMs: number = times[0]?.now;
-    const before = await measure(tx, row.lane, Math.floor(nowMs / HOUR_MS) * HOUR_MS);
+    const lately = await measure(tx, row.lane, Math.floor(nowMs / HOUR_MS) * HOUR_MS);
+    // Where little has been done since, the comparison is with what it was proposed upon.
+    const before = lately.completed >= stored.policy.adjust.least_tasks ? lately : row.before;
     const reason = `in force as version ${stored.version} of the policy; measured from the next full hour on`;
     const { rows } = await tx.query(
       `update adjustments set state = 'approved', reason = $2, decided_at = $3, decided_by = $4, note = $5, before = $6,
