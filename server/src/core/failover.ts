@@ -9,7 +9,7 @@ import {
 } from "./recovery-steps.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** So long as it is open a target fails over at its first failure, and the house takes on less. */
+/** So long as it is open a target fails over at its first failure, and reduction begins at half of its thresholds. */
 export function stepFailover(ledger: Ledger, { health: { uptimeAlert } }: Pick<Snapshot, "health">): void {
   const recovery = isOpen(ledger, "failover", ORCHESTRATOR);
   if (uptimeAlert === null) {
@@ -25,7 +25,7 @@ export function stepFailover(ledger: Ledger, { health: { uptimeAlert } }: Pick<S
     entryRule:
       "an alert on uptime fires (rules of the metric uptime_share, or that burn the objective uptime)",
     exitRule:
-      "no alert on uptime fires; meanwhile a target fails over at its first failure, and less is taken on",
+      "no alert on uptime fires; meanwhile a target fails over at its first failure, and reduction begins at half of its thresholds",
   });
 }
 

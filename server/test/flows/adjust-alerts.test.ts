@@ -42,10 +42,8 @@ test("an anomaly asks the intelligence engine once; what it finds becomes part o
   await house.leap(Date.UTC(2026, 2, 3, 0, 5, 30) - house.clock.nowMs());
   await house.until("the engine's task", async () => (await house.task(taskId)).status === "completed");
   await house.leap(MINUTE);
-  const found = await house.until("the finding", async () => {
-    const detail = await read();
-    return detail.investigation?.finding ? detail : null;
-  });
+  await house.until("the finding", async () => (await read()).investigation?.finding);
+  const found = await read();
   assert.match(found.investigation?.finding?.headline as string, /cost/i);
   assert.equal(found.note, found.investigation?.finding?.headline);
   const told = found.transitions.map(({ to }) => to).filter((to) => to.startsWith("investigat"));
@@ -56,7 +54,7 @@ test("an anomaly asks the intelligence engine once; what it finds becomes part o
   assert.equal(rows[0]?.n, 1);
 });
 
-test("while the heartbeat misses its target a target fails over at its first failure and less is taken on; then it ends", async (t) => {
+test("while the heartbeat misses its target a target fails over at its first failure; then it ends", async (t) => {
   const house = await openTestHouse(t, {
     policy: { retry: { base_seconds: 1, max_seconds: 1, jitter: 0 } },
     workflows: { writer: {}, a: {}, b: {} },
@@ -81,11 +79,7 @@ test("while the heartbeat misses its target a target fails over at its first fai
   const alert = await firing(house, "uptime_burns_fast");
   assert.match(alert.words, /"99 % of the ticks run in time" burns \d/);
   await house.api("POST", "/orchestrator/tick");
-  const begun = await house.until("failover", async () => {
-    const now = await open();
-    return now.includes("failover orchestrator") ? now : null;
-  });
-  assert.ok(begun.includes("reduce orchestrator"), begun.join());
+  await house.until("failover", async () => (await open()).includes("failover orchestrator"));
   const steps = house.logged
     .filter(({ message }) => message === "recovery")
     .map(({ details }) => JSON.stringify(details));
