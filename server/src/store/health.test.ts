@@ -27,6 +27,38 @@ const take = (store: TestStore, ...steps: ReturnType<typeof step>[]) =>
     applyRecoveries(tx, { steps, switches: [] }, { cycleId: uuidv7(), nowMs: store.nowMs }),
   );
 
+describe("work", () => {
+  it("is what took how long lately and in the day before, on ticks alone; an alert on uptime is told", async (t) => {
+    const store = await openStore(t);
+    const rolled = (rollUpStep: string, agoMs: number, buckets: number[]) =>
+      store.db.query(
+        `insert into roll_ups (step, at, workflow_type, content_type, wait_buckets, work_buckets, total_buckets)
+         values ($1, $2, $3, 'default', '{}', $4, '{}')`,
+        [rollUpStep, new Date(NOW - agoMs), WORKFLOW, buckets],
+      );
+    await rolled("minute", MINUTE, [1, 2]);
+    await rolled("minute", 5 * MINUTE, [0, 3]);
+    await rolled("minute", 20 * MINUTE, [9, 9]);
+    await rolled("hour", 30 * MINUTE, [9, 9]);
+    await rolled("hour", 5 * 60 * MINUTE, [4, 0]);
+    const alert = (rule: string) =>
+      store.db.query(
+        `insert into alerts (alert_id, rule, labels, labels_key, severity, state, words, started_at)
+         values ($1, $2, '{}', '{}', 'critical', 'firing', 'too few ticks', $3)`,
+        [uuidv7(), rule, new Date(NOW)],
+      );
+    await alert("queue_500");
+    assert.deepEqual((await read(store)).health.work, null);
+    const tick = { boundaryMs: NOW, intervalMs: 5 * MINUTE };
+    const { health } = await read(store, tick);
+    assert.deepEqual([health.uptimeAlert, health.work?.lately.slice(0, 2)], [null, [1, 5]]);
+    assert.deepEqual(health.work?.usually.slice(0, 2), [4, 0]);
+    await alert("uptime");
+    const { uptimeAlert } = (await read(store)).health;
+    assert.deepEqual(uptimeAlert, { rule: "uptime", words: "too few ticks" });
+  });
+});
+
 describe("outcomes", () => {
   it("are added up over the window, with the last word on failures in a row", async (t) => {
     const store = await openStore(t);
