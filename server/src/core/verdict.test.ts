@@ -88,7 +88,7 @@ describe("the verdict", () => {
     ],
     ["high load", { waiting: 1001 }, "attention", /1001 tasks wait/],
     ["dead letters", { deadLetters: 2 }, "attention", /2 dead letters/],
-    ["what is set aside", { setAside: 1 }, "trouble", /1 items are set aside/],
+    ["what is set aside", { setAside: 1 }, "trouble", /1 item is set aside: no cycle could process it/],
     [
       "alerts",
       { alerts: { unacknowledged: 2, worst: [{ severity: "warning", rule: "latency", words: "3 min" }] } },

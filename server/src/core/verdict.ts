@@ -129,14 +129,18 @@ const CHECKS: readonly Check[] = [
       : `${waiting} ${waiting === 1 ? "task waits" : "tasks wait"}`,
   ({ deadLetters }) =>
     deadLetters > 0
-      ? { level: "attention", about: "dead_letters", words: `${deadLetters} dead letters wait for a person` }
+      ? {
+          level: "attention",
+          about: "dead_letters",
+          words: `${deadLetters} ${deadLetters === 1 ? "dead letter waits" : "dead letters wait"} for a person`,
+        }
       : "there are no dead letters",
   ({ setAside }) =>
     setAside > 0
       ? {
           level: "trouble",
           about: "recoveries",
-          words: `${setAside} items are set aside: no cycle could process them`,
+          words: `${setAside} ${setAside === 1 ? "item is set aside: no cycle could process it" : "items are set aside: no cycle could process them"}`,
         }
       : "nothing is set aside",
   ({ alerts: { unacknowledged, worst } }) => {
