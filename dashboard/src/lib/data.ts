@@ -59,7 +59,7 @@ export function useList<Row>(path: string, plural: string, query: Query = {}) {
   return { ...pages, rows: (pages.data?.pages ?? []).flatMap((page) => page[plural] ?? []) };
 }
 
-/** A change: tells how it went, and has everything that is shown asked again. */
+/** A change: tells how it went, and has everything that is shown asked again, unless it was simply refused. */
 export function useAction<Input, Answer = unknown>(
   request: (input: Input) => {
     method: Method;
@@ -79,13 +79,21 @@ export function useAction<Input, Answer = unknown>(
       notifications.show({ color: "teal", message: typeof done === "string" ? done : done(answer) });
       return client.invalidateQueries({ queryKey: ["api"] });
     },
-    onError: (error) => notifications.show({ color: "red", title: error.message, message: hintOf(error) }),
+    onError: (error) => {
+      notifications.show({ color: "red", title: error.message, message: hintOf(error) });
+      // What is shown was no longer so, or the change would not have been refused for it.
+      if (isOutdated(error)) void client.invalidateQueries({ queryKey: ["api"] });
+    },
   });
 }
 
 /** Of an answer that is not an API's refusal: nobody is there. */
 export function isUnreachable(error: Error | null): boolean {
   return error !== null && !(error instanceof ApiProblem);
+}
+
+function isOutdated(error: Error): boolean {
+  return error instanceof ApiProblem && (error.status === 409 || error.status === 412);
 }
 
 function hintOf(error: Error): string {

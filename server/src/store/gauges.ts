@@ -82,7 +82,7 @@ export interface StateCounts {
   /** Of those that are not over, counted up to 10,000. */
   executions: Record<string, number>;
   tasks: Record<string, number>;
-  /** Runs that ended within the last hour, up to 10,000. */
+  /** Runs that ended within the last hour, of the 10,000 begun last, within a day: by when they began there is an index. */
   endedRuns: Record<string, number>;
 }
 
@@ -105,8 +105,10 @@ export async function readStates(db: Queryable): Promise<StateCounts> {
     `select ${counted("workflow_orchestration", LIVE_EXECUTIONS)} as executions, ${counted("tasks", LIVE_TASKS)} as tasks,
             (select jsonb_object_agg(status, n) from (
                select status, count(*) as n from (
-                 select status from workflow_orchestration where completed_at > orchestrator_now() - interval '1 hour'
-                    and workflow_type <> 'master_orchestrator' order by completed_at limit ${STATES_COUNTED}) ended
+                 select status, completed_at, workflow_type from workflow_orchestration
+                  where created_at > (select orchestrator_now() - interval '1 day')
+                  order by created_at desc limit ${STATES_COUNTED}) newest
+                where completed_at > (select orchestrator_now() - interval '1 hour') and workflow_type <> 'master_orchestrator'
                 group by 1) ends) as ended`,
   );
   const row = rows[0] ?? {};

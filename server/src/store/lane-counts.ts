@@ -110,7 +110,8 @@ export async function waitingCounts(
 
 /**
  * Completed tasks by lane (`workflow_type/content_type`) since the whole minute an hour ago: what is rolled up
- * already as it was counted then, and the last minutes one by one.
+ * already as it was counted then, and the last minutes one by one. The times are worked out once, beforehand: only
+ * then the indexes are entered at them, instead of being read from the start.
  */
 export async function completedLastHour(db: Queryable): Promise<Map<string, number>> {
   const { rows } = await db.query(
@@ -118,11 +119,11 @@ export async function completedLastHour(db: Queryable): Promise<Map<string, numb
        select from_at, greatest(from_at, coalesce((select rolled_until from roll_up_progress), from_at)) as rest_at
          from (select date_trunc('minute', orchestrator_now() - interval '1 hour', 'UTC') as from_at) hour)
      select workflow_type, content_type, sum(completed)::int as completed from (
-       select workflow_type, content_type, completed from roll_ups, span
-        where step = 'minute' and at >= from_at and at < rest_at and completed > 0
+       select workflow_type, content_type, completed from roll_ups
+        where step = 'minute' and at >= (select from_at from span) and at < (select rest_at from span) and completed > 0
        union all
-       select workflow_type, content_type, count(*) from tasks, span
-        where completed_at is not null and completed_at >= rest_at and status = 'completed' group by 1, 2) part
+       select workflow_type, content_type, count(*) from tasks
+        where completed_at >= (select rest_at from span) and status = 'completed' group by 1, 2) part
       group by 1, 2`,
   );
   return new Map(rows.map((row) => [`${row.workflow_type}/${row.content_type}`, row.completed]));
