@@ -5,13 +5,13 @@ import { after, type TestContext } from "node:test";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 /** Real time that something on a page is waited for; only a test that fails waits that long. */
-const PATIENCE_MS = Number(process.env.BROWSER_PATIENCE_MS ?? 30_000);
+const PATIENCE_MS = Number(process.env.BROWSER_PATIENCE_MS ?? 60_000);
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const STARTS_WITHIN_MS = 60_000;
 /** A browser under test talks to nobody but the page's server. */
 const QUIETLY = [
   ...["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"],
-  ...["--disable-component-update", "--disable-sync", "--no-first-run"],
+  ...["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
 ];
 
 const given = process.env.CHROMIUM_PATH;
@@ -39,7 +39,11 @@ export interface Look {
 
 /** A page of a profile of its own, as on another machine. An exception in the page, or a blocked request, fails the test. */
 export async function openPage(t: TestContext, look: Look = {}): Promise<Page> {
-  running ??= chromium.launch({ executablePath: executablePath as string, args: QUIETLY });
+  running ??= chromium.launch({
+    executablePath: executablePath as string,
+    args: QUIETLY,
+    timeout: STARTS_WITHIN_MS,
+  });
   const browser = await running;
   const context = await browser.newContext({
     viewport: { width: look.width ?? 1280, height: look.height ?? 900 },

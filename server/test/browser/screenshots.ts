@@ -8,14 +8,15 @@ import { logIn, NO_BROWSER, openPage } from "./browser.ts";
 
 const FOLDER = fileURLToPath(new URL("../../../docs/screenshots", import.meta.url));
 const MINUTE = 60_000;
-const WORKFLOWS = { content_writer: {}, page_audit: {} };
+const SETTINGS = { max_concurrent: 2, batch: { min: 1, max: 1 } };
+const WORKFLOWS = { content_pipeline: SETTINGS, page_audit: SETTINGS };
 
-/** An hour and a half of work in four lanes, which costs something and sometimes fails. */
-async function anHourOfWork(house: TestHouse): Promise<void> {
-  const lanes = ["how_to", "news", "review"];
+/** Half an hour of work in four lanes, which costs something and sometimes fails. */
+async function halfAnHourOfWork(house: TestHouse): Promise<void> {
+  const lanes = ["explainer", "how_to", "news"];
   for (let minute = 0; minute < 30; minute++) {
     const tasks = lanes.slice(0, 1 + (minute % 3)).map((content_type) => ({
-      ...{ workflow_type: "content_writer", content_type, priority: 30 + (minute % 5) * 10 },
+      ...{ workflow_type: "content_pipeline", content_type, priority: 30 + (minute % 5) * 10 },
       payload: { title: `A topic of minute ${minute}` },
     }));
     await house.enqueue(
@@ -36,7 +37,7 @@ async function anHourOfWork(house: TestHouse): Promise<void> {
     await house.quiet();
   }
   const waiting = Array.from({ length: 24 }, (_, i) => ({
-    ...{ workflow_type: "content_writer", content_type: lanes[i % 3], priority: 40 + (i % 3) * 20 },
+    ...{ workflow_type: "content_pipeline", content_type: lanes[i % 3], priority: 40 + (i % 3) * 20 },
     payload: { title: `Waiting ${i}` },
   }));
   await house.enqueue(...waiting);
@@ -50,16 +51,16 @@ async function picture(page: Page, name: string): Promise<void> {
 
 test("the pictures", { skip: NO_BROWSER }, async (t) => {
   mkdirSync(FOLDER, { recursive: true });
-  const settings = { max_concurrent: 2, batch: { min: 1, max: 1 } };
-  const startMs = Math.floor(Date.now() / (5 * MINUTE)) * 5 * MINUTE - 31 * MINUTE;
   const house = await openTestHouse(t, {
-    startMs,
-    policy: { lanes: { "content_writer/news": { weight: 3 } } },
-    workflows: { content_writer: settings, page_audit: settings },
+    startMs: Date.UTC(2026, 2, 3, 13, 29),
+    policy: { lanes: { "content_pipeline/news": { weight: 3 } } },
+    workflows: WORKFLOWS,
   });
-  await anHourOfWork(house);
-  const size = { width: 1180, height: 820 };
+  await halfAnHourOfWork(house);
+  const size = { width: 1180, height: 900 };
   const light = await openPage(t, size);
+  // The pages take the house's time for the present; so each run of this makes the same pictures.
+  await light.clock.setFixedTime(house.clock.nowMs());
   await logIn(light, house.url, ADMIN_KEY);
   await light.getByRole("region", { name: "The last hour" }).waitFor();
   await picture(light, "overview");
@@ -71,6 +72,7 @@ test("the pictures", { skip: NO_BROWSER }, async (t) => {
   await light.getByRole("region", { name: "Why, and when" }).waitFor();
   await picture(light, "why");
   const dark = await openPage(t, { ...size, scheme: "dark" });
+  await dark.clock.setFixedTime(house.clock.nowMs());
   await logIn(dark, house.url, ADMIN_KEY, "/policy");
   const editor = dark.getByRole("textbox", { name: "Policy" });
   await editor.fill((await editor.inputValue()).replace('"total": 10', '"total": 1'));

@@ -16,7 +16,7 @@ import { IconAlertTriangle, IconCircleCheck, IconUrgent } from "@tabler/icons-re
 import { lazy, Suspense } from "react";
 import { Link } from "react-router";
 import { useAction, useApi } from "../../lib/data.ts";
-import { count, counted, usd } from "../../lib/format.ts";
+import { count, counted, duration, usd } from "../../lib/format.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 import { Moment } from "../../ui/Moment.tsx";
@@ -102,12 +102,12 @@ function Verdict({ verdict }: { verdict: Answer["verdict"] }) {
         {verdict.causes.length === 0 ? (
           <Text size="sm">Nothing needs a person.</Text>
         ) : (
-          <List size="sm">
+          <List size="sm" listStyleType="none" spacing="xs">
             {verdict.causes.map(({ level, about, words }) => (
               <List.Item key={words}>
-                <Group gap="xs" wrap="nowrap">
+                <Group gap="xs" wrap="nowrap" align="flex-start">
                   <StateBadge state={level} />
-                  <Anchor component={Link} to={PAGES[about]}>
+                  <Anchor component={Link} to={PAGES[about]} size="sm" style={{ overflowWrap: "anywhere" }}>
                     {words}
                   </Anchor>
                 </Group>
@@ -195,7 +195,7 @@ function Figures({ answer }: { answer: Answer }) {
         value={<Moment at={orchestrator.next_tick} />}
         note={
           orchestrator.last_tick
-            ? `the last one was ${orchestrator.last_tick.drift_ms.toFixed(1)} ms late`
+            ? `the last one was ${duration(orchestrator.last_tick.drift_ms)} late`
             : "none yet"
         }
       />
