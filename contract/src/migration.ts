@@ -189,7 +189,8 @@ export const AdvanceMigration = z.strictObject({
     })
     .optional()
     .meta({
-      description: "Another step forward than the next one: skips phases that a workflow does not need",
+      description:
+        "Another step forward than the next one, over shares or whole phases. A phase is entered by its shadow, from the one before in full; phase 3 stands on phase 2",
     }),
   force: z
     .boolean()

@@ -40,11 +40,24 @@ export function nextStep(
   return next === undefined ? null : { phase: next, mode: "shadow", sharePercent: 0 };
 }
 
-/** Whether `to` lies ahead of `from`. A phase is entered by its shadow or its share; in full only from there. */
-export function isAhead(from: MigrationStep, to: MigrationStep): boolean {
-  if (to.phase !== from.phase) return to.phase > from.phase && from.mode === "full" && to.mode === "shadow";
+/** What has to be done before `to` can be taken; null where it lies ahead of `from`. Phases may be skipped, shadows may not. */
+export function missingBefore(from: MigrationStep, to: MigrationStep): string | null {
+  const asked = (phase: number, mode: MigrationMode) => `advance to {"phase": ${phase}, "mode": "${mode}"}`;
+  if (to.phase < from.phase) return "Only a rollback leads back, to the original.";
+  if (to.phase > from.phase) {
+    if (from.mode !== "full") return `Take phase ${from.phase} to full first: ${asked(from.phase, "full")}.`;
+    // Its share is a second workflow that the orchestrator has to start.
+    if (to.phase === 3 && from.phase < 2) return `Phase 3 stands on phase 2: ${asked(2, "shadow")} first.`;
+    return to.mode === "shadow"
+      ? null
+      : `A phase is entered by its shadow: ${asked(to.phase, "shadow")} first.`;
+  }
+  if (to.phase === 4 && to.mode === "share") {
+    return `Nothing in phase 4 could be by share: ${asked(4, "full")} from its shadow.`;
+  }
   const [was, is] = [MODES.indexOf(from.mode), MODES.indexOf(to.mode)];
-  return is > was || (is === was && to.mode === "share" && to.sharePercent > from.sharePercent);
+  const larger = is === was && to.mode === "share" && to.sharePercent > from.sharePercent;
+  return is > was || larger ? null : "It is there already; a smaller share is set by POST …/share.";
 }
 
 /** What n8n is to run in a step; `phaseBefore` is the phase that was in force before this one. */

@@ -4,7 +4,14 @@ import { describe, it } from "node:test";
 import { GateSettings } from "@master-orchestrator/contract";
 import { atMost, closedBy, judgeGates, type Measures, measure, type TurnView } from "./migration-gates.ts";
 import { compareShadow, lockStarts } from "./migration-shadow.ts";
-import { isAhead, isInShare, type MigrationStep, nextStep, START, wantedIn } from "./migration-steps.ts";
+import {
+  isInShare,
+  type MigrationStep,
+  missingBefore,
+  nextStep,
+  START,
+  wantedIn,
+} from "./migration-steps.ts";
 
 describe("the way of a migration", () => {
   it("leads through each phase by shadow, share and full, over what cannot be done", () => {
@@ -19,12 +26,24 @@ describe("the way of a migration", () => {
     ]);
   });
 
-  it("goes forward only, and into a phase by its shadow", () => {
+  it("goes forward only, into a phase by its shadow, and says what is missing", () => {
     const full: MigrationStep = { phase: 1, mode: "full", sharePercent: 100 };
-    assert.ok(isAhead(full, { phase: 3, mode: "shadow", sharePercent: 0 }));
-    assert.ok(!isAhead(full, { phase: 2, mode: "full", sharePercent: 100 }));
-    assert.ok(!isAhead(full, { phase: 1, mode: "share", sharePercent: 50 }));
-    assert.ok(!isAhead({ ...full, mode: "shadow" }, { phase: 2, mode: "shadow", sharePercent: 0 }));
+    const shadow: MigrationStep = { phase: 1, mode: "shadow", sharePercent: 0 };
+    const missing = (from: MigrationStep, phase: number, mode: MigrationStep["mode"], sharePercent = 50) =>
+      missingBefore(from, { phase, mode, sharePercent });
+    assert.equal(missing(full, 2, "shadow"), null);
+    assert.equal(missing(START, 2, "shadow"), null, "phase 1 may be skipped");
+    assert.equal(missing(full, 4, "shadow"), null);
+    assert.equal(missing(shadow, 1, "full"), null);
+    assert.match(missing(full, 2, "full")!, /shadow: advance to {"phase": 2, "mode": "shadow"} first/);
+    assert.match(
+      missing(shadow, 2, "share")!,
+      /Take phase 1 to full first: advance to {"phase": 1, "mode": "full"}/,
+    );
+    assert.match(missing(full, 3, "shadow")!, /Phase 3 stands on phase 2/);
+    assert.match(missing(full, 1, "share")!, /POST …\/share/);
+    assert.match(missing({ ...full, phase: 2 }, 1, "shadow")!, /Only a rollback leads back/);
+    assert.match(missing({ ...shadow, phase: 4 }, 4, "share")!, /Nothing in phase 4 could be by share/);
   });
 
   it("leaves n8n as it was in a shadow, and keeps the lock for what is not in the share", () => {

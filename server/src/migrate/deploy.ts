@@ -4,10 +4,11 @@ import { Problem, WorkflowSettings } from "@master-orchestrator/contract";
 import type { Wanted } from "#core/migration-steps.ts";
 import { changeMigration, type MigrationRow, originalOf } from "#store/migration-rows.ts";
 import { ensureWebhookSecret, noteCredential, readConnection } from "#store/n8n-connection.ts";
+import { databaseNowMs } from "#store/orchestrator.ts";
 import { findWorkflow, putWorkflow, setWorkflowPaused } from "#store/workflows.ts";
 import type { MigrateContext } from "./context.ts";
 import { editsBetween, type Phase } from "./n8n/mark.ts";
-import { CREDENTIALS } from "./n8n/parts.ts";
+import { CREDENTIALS, NAMES } from "./n8n/parts.ts";
 import { executionTimeout } from "./n8n/phases.ts";
 import { transform } from "./n8n/transform.ts";
 import type { N8nWorkflow } from "./n8n/workflow.ts";
@@ -64,7 +65,7 @@ function withCredentials(bytes: Uint8Array, ids: Record<string, string>): Uint8A
 
 /** Makes in n8n what is wanted, and keeps what n8n holds then. Throws Unreachable, Refused or a Problem. */
 export async function deploy(context: MigrateContext, row: MigrationRow): Promise<MigrationRow> {
-  const { db, n8n, clock } = context;
+  const { db, n8n } = context;
   const { wanted } = row;
   const original = await originalContent(context, row);
   const starts = wanted.form !== "original" && wanted.form !== "mutex";
@@ -83,7 +84,8 @@ export async function deploy(context: MigrateContext, row: MigrationRow): Promis
       form: wanted.form,
       byShare: wanted.before !== undefined,
       versionId: held.versionId,
-      atMs: clock.nowMs(),
+      atMs: await databaseNowMs(db),
+      ...(wanted.trial ? { trial: true as const } : {}),
     },
     deployedContent: held.content,
     trialId: wanted.trial ? trialId : null,
@@ -112,14 +114,24 @@ async function ensureCredentials(context: MigrateContext, { form, trial }: Wante
   if (form !== "gateway" && form !== "final" && !trial) return;
   if (missing(CREDENTIALS.openai)) {
     const key = await issueWorkerKey("n8n gateway, OpenAI (migration)");
-    const data = { apiKey: `=${key}.{{ $execution.id }}`, url: `${base}/ai/openai/v1` };
+    const data = { apiKey: keyOfRun(key), url: `${base}/ai/openai/v1` };
     await make(CREDENTIALS.openai, "openAiApi", data);
   }
   if (missing(CREDENTIALS.gemini)) {
     const key = await issueWorkerKey("n8n gateway, Gemini (migration)");
-    const data = { apiKey: `=${key}.{{ $execution.id }}`, host: `${base}/ai/gemini` };
+    const data = { apiKey: keyOfRun(key), host: `${base}/ai/gemini` };
     await make(CREDENTIALS.gemini, "googlePalmApi", data);
   }
+}
+
+/**
+ * n8n resolves it in the run: each call is counted to the execution that ordered the run, else to the run in n8n. Without the
+ * order, as in a trial by hand, that node has not run.
+ */
+function keyOfRun(key: string): string {
+  const entry = `$('${NAMES.entry}')`;
+  const order = `${entry}.first().json.orchestrator?.execution_id`;
+  return `=${key}.{{ (${entry}.isExecuted ? ${order} : null) ?? $execution.id }}`;
 }
 
 const HEADER = "X-Orchestrator-Secret";
@@ -177,8 +189,12 @@ async function ensureTrial(
   row: MigrationRow,
   original: Uint8Array,
 ): Promise<string> {
-  if (row.trialId !== null) return row.trialId;
   const { db, n8n } = context;
+  if (row.trialId !== null) {
+    // It may have been made without having been published: who runs it by its id runs what is published.
+    await n8n.publish(row.trialId, null);
+    return row.trialId;
+  }
   const { credentials } = await readConnection(db);
   const type = `${row.workflowType.slice(0, 57)}_trial`;
   const about = { orchestratorUrl: context.orchestratorUrl(), credentials };

@@ -7,7 +7,7 @@ import {
 } from "@master-orchestrator/contract";
 import type { z } from "zod";
 import { closedBy } from "#core/migration-gates.ts";
-import { isAhead, type MigrationStep, nextStep } from "#core/migration-steps.ts";
+import { type MigrationStep, missingBefore, nextStep } from "#core/migration-steps.ts";
 import {
   changeMigration,
   deleteMigration,
@@ -17,6 +17,7 @@ import {
   insertOriginal,
   type MigrationRow,
 } from "#store/migration-rows.ts";
+import { databaseNowMs } from "#store/orchestrator.ts";
 import { findWorkflow } from "#store/workflows.ts";
 import type { MigrateContext } from "./context.ts";
 import { BY, originalContent } from "./deploy.ts";
@@ -47,14 +48,14 @@ export async function startMigration(
   body: StartMigration,
   actor: string,
 ): Promise<MigrationRow> {
-  const { db, n8n, clock } = context;
+  const { db, n8n } = context;
   const held = await n8n.workflow(body.n8n_workflow_id).catch((error) => {
     throw toldProblem(error);
   });
   const workflowType = body.workflow_type ?? workflowTypeOf(held.name);
   await refuseUnfit(context, held, workflowType);
   const gates = body.gates ?? GateSettings.parse({});
-  const nowMs = clock.nowMs();
+  const nowMs = await databaseNowMs(db);
   const backMs = nowMs - gates.baseline_hours * 3_600_000;
   const executions = await n8n.executions(held.id, backMs).catch((error) => {
     throw toldProblem(error);
@@ -151,9 +152,10 @@ export async function advance(
   const step = to ?? nextStep(row, obstacles);
   if (!step)
     throw new Problem("conflict", `"${row.name}" is at the end of its way`, "Nothing is left to do.");
-  if (!isAhead(row, step)) {
-    const hint = "Phases are entered by their shadow, once the one before is in full; a rollback leads back.";
-    throw new Problem("conflict", `phase ${step.phase} ${step.mode} does not follow from where it is`, hint);
+  const missing = missingBefore(row, step);
+  if (missing) {
+    const message = `phase ${step.phase} ${step.mode} does not follow from phase ${row.phase} ${row.mode}`;
+    throw new Problem("conflict", message, missing);
   }
   const obstacle = obstacles[step.phase];
   if (obstacle)
@@ -233,7 +235,7 @@ export async function resolveEdit(
   take: "merge" | "ours",
   actor: string,
 ): Promise<MigrationRow> {
-  const { db, n8n, clock } = context;
+  const { db, n8n } = context;
   const row = await existing(context, workflowType);
   if (row.state !== "edited") {
     throw new Problem("conflict", `"${row.name}" was not edited in n8n`, "Nothing is to be resolved.");
@@ -243,6 +245,7 @@ export async function resolveEdit(
   });
   const original = await originalContent(context, row);
   const merged = take === "merge" ? mergeEdits(original, row.deployedContent, held.content) : null;
+  const wantedSinceMs = await databaseNowMs(db);
   await db.transaction(async (tx) => {
     const version = row.originalVersion + 1;
     if (merged) {
@@ -252,7 +255,7 @@ export async function resolveEdit(
       ...(merged ? { originalVersion: version } : {}),
       deployed: { ...row.deployed, stale: true },
       deployedContent: held.content,
-      ...{ state: "changing", edits: [], cause: "the edit is resolved", wantedSinceMs: clock.nowMs() },
+      ...{ state: "changing", edits: [], cause: "the edit is resolved", wantedSinceMs },
     });
     const cause = `${merged ? "taken over" : "dropped"}: ${row.edits.join("; ")}`;
     await insertEvent(tx, row, { event: merged ? "merged" : "edit_dropped", actor, cause });

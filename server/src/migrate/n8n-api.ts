@@ -63,7 +63,6 @@ export interface N8nApi {
   /** False where it has ended already, or is gone. */
   stop(executionId: string): Promise<boolean>;
   createCredential(credential: { name: string; type: string; data: Answer }): Promise<string>;
-  patchCredential(id: string, type: string, data: Answer): Promise<void>;
 }
 
 /** A busy n8n takes its time; what it has not answered by then may still be done. */
@@ -139,9 +138,6 @@ export function openN8n(outbound: Outbound, connection: N8nConnection): N8nApi {
     async createCredential(credential) {
       const { id } = await call("POST", "/credentials", credential);
       return String(id);
-    },
-    async patchCredential(id, type, data) {
-      await call("PATCH", `/credentials/${encodeURIComponent(id)}`, { type, isPartialData: true, data });
     },
   };
 }

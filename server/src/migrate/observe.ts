@@ -11,6 +11,8 @@ import {
   turnsBetween,
 } from "#store/migration-turns.ts";
 import type { MigrateContext } from "./context.ts";
+import { NAMES } from "./n8n/parts.ts";
+import { ranNode } from "./run-data.ts";
 import type { Timetable } from "./slots.ts";
 import { takeForOrchestrator } from "./turns.ts";
 
@@ -172,7 +174,8 @@ async function takeAsTheyCame({ db }: MigrateContext, row: MigrationRow, nowMs: 
 }
 
 /** What became of the executions behind open turns. */
-async function followRuns({ db }: MigrateContext, row: MigrationRow, nowMs: number): Promise<void> {
+async function followRuns(context: MigrateContext, row: MigrationRow, nowMs: number): Promise<void> {
+  const { db } = context;
   const { workflowType } = row;
   const turns = (await turnsBetween(db, workflowType, nowMs - STUCK_MS * 2, nowMs)).filter(
     (turn) => turn.outcome === "open" && turn.n8nExecutionId !== null,
@@ -184,14 +187,28 @@ async function followRuns({ db }: MigrateContext, row: MigrationRow, nowMs: numb
   );
   for (const turn of turns) {
     const run = runs.get(turn.n8nExecutionId!);
-    const outcome = run ? OUTCOMES[run.status] : undefined;
+    const ended = run ? OUTCOMES[run.status] : undefined;
+    const skipped = ended === "succeeded" && (await wasSkipped(context, row, turn.n8nExecutionId!));
+    const outcome = skipped ? "skipped" : ended;
     const stuck = nowMs - turn.slotMs > STUCK_MS;
     if (outcome === undefined && !stuck) continue;
     await changeTurn(db, workflowType, turn.slotMs, {
       outcome: outcome ?? "failed",
-      cause: outcome ? turn.cause : `${turn.cause}; n8n has not ended it for hours`,
+      cause: skipped
+        ? `${turn.cause}; the lock was held for as long as it waited`
+        : outcome
+          ? turn.cause
+          : `${turn.cause}; n8n has not ended it for hours`,
       startedAtMs: run?.startedAtMs ?? null,
       endedAtMs: run?.endedAtMs ?? run?.startedAtMs ?? null,
     });
   }
+}
+
+/** A run that did not get the lock ends well in n8n, and has done nothing: which node it ended at tells. */
+async function wasSkipped({ n8n }: MigrateContext, row: MigrationRow, id: string): Promise<boolean> {
+  const locks = row.deployed.form === "mutex" || row.wanted.before === "mutex" || row.phaseBefore === 1;
+  if (!locks) return false;
+  const execution = await n8n.execution(id);
+  return execution !== null && ranNode(execution.data, NAMES.skipped);
 }

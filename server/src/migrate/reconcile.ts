@@ -2,6 +2,7 @@
 import { recordCancelExecution, recordTaskRequest } from "#store/facts.ts";
 import { changeMigration, insertEvent, insertOriginal, type MigrationRow } from "#store/migration-rows.ts";
 import { openTasks } from "#store/migration-turns.ts";
+import { databaseNowMs } from "#store/orchestrator.ts";
 import type { MigrateContext } from "./context.ts";
 import { deploy, editsIn, originalContent } from "./deploy.ts";
 import { contentDigest } from "./digest.ts";
@@ -51,18 +52,18 @@ export async function reconcile(
   await settled(context, made, await n8n.workflow(row.n8nWorkflowId));
 }
 
-function isDeployed({ wanted, deployed, trialId, state }: MigrationRow): boolean {
+function isDeployed({ wanted, deployed, state }: MigrationRow): boolean {
   const same = wanted.form === deployed.form && (wanted.before !== undefined) === deployed.byShare;
   return (
     same &&
     deployed.stale !== true &&
-    (wanted.trial === true) === (trialId !== null) &&
+    (wanted.trial === true) === (deployed.trial === true) &&
     state !== "rollback_pending"
   );
 }
 
 async function settled(context: MigrateContext, row: MigrationRow, held: HeldWorkflow): Promise<void> {
-  const { db, clock } = context;
+  const { db } = context;
   const done = { tries: 0, retryAtMs: null, cause: null };
   if (row.wanted.form !== "original" || row.phase > 0) {
     const notActive = held.active ? null : "it is not active in n8n: nothing starts it there";
@@ -71,7 +72,7 @@ async function settled(context: MigrateContext, row: MigrationRow, held: HeldWor
       state: "steady",
       cause: notActive,
       // From here on the step is in force: what was before it is not held against it.
-      ...(row.state === "changing" ? { sinceMs: clock.nowMs() } : {}),
+      ...(row.state === "changing" ? { sinceMs: await databaseNowMs(db) } : {}),
     });
     return;
   }

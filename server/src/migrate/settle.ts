@@ -4,6 +4,7 @@ import { recordCallback } from "#store/facts.ts";
 import { type ClaimedAttempt, noteStopped, silentAttempts, unstoppedRuns } from "#store/n8n-connection.ts";
 import type { MigrateContext } from "./context.ts";
 import { NAMES } from "./n8n/parts.ts";
+import { nodeRuns } from "./run-data.ts";
 
 /** n8n tries a callback five times, five seconds apart, and with its time-outs; before that nothing is lost. */
 const SILENT_MS = 30_000;
@@ -56,20 +57,6 @@ function reportIn(data: unknown, { executionId, attempt }: ClaimedAttempt): Call
     }
   }
   return null;
-}
-
-function nodeRuns(data: unknown, name: string): unknown[] {
-  const runs = at(at(at(data, "resultData"), "runData"), name);
-  if (!Array.isArray(runs)) return [];
-  return runs.flatMap((run) => {
-    const outputs = at(at(run, "data"), "main");
-    if (!Array.isArray(outputs)) return [];
-    return outputs.flatMap((items) => (Array.isArray(items) ? items.map((item) => at(item, "json")) : []));
-  });
-}
-
-function at(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }
 
 /** A run that ended without a report: n8n was stopped or killed, or the report was never made. */

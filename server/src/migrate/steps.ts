@@ -7,6 +7,7 @@ import {
   type MigrationChange,
   type MigrationRow,
 } from "#store/migration-rows.ts";
+import { databaseNowMs } from "#store/orchestrator.ts";
 import type { MigrateContext } from "./context.ts";
 import { originalContent } from "./deploy.ts";
 import { baselineOf } from "./measured.ts";
@@ -36,8 +37,8 @@ export async function stepTo(
   step: MigrationStep | null,
   { actor, cause }: { actor: string; cause: string },
 ): Promise<void> {
-  const { db, clock } = context;
-  const nowMs = clock.nowMs();
+  const { db } = context;
+  const nowMs = await databaseNowMs(db);
   const to = step ?? START;
   const entersPhase = step !== null && step.phase !== row.phase;
   const phaseBefore = step === null ? 0 : entersPhase ? row.phase : row.phaseBefore;

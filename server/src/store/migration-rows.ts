@@ -23,6 +23,8 @@ export interface Deployed {
   byShare: boolean;
   versionId: string | null;
   atMs: number;
+  /** With a second workflow beside it, for the share of phase 3. */
+  trial?: true;
   /** It has to be written anew. */
   stale?: true;
 }
