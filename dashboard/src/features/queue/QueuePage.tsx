@@ -1,5 +1,5 @@
 /** The queue: lanes with their entitled and received shares, and each waiting task with the reason why. */
-import { Anchor, Group, SegmentedControl, Stack, Text } from "@mantine/core";
+import { Anchor, Box, Group, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useState } from "react";
 import { Link, Route, Routes } from "react-router";
 import { useApi, useList } from "../../lib/data.ts";
@@ -76,7 +76,9 @@ function HeldBy({ lane: { hold } }: { lane: Lane }) {
   if (!hold) return <Text span>–</Text>;
   return (
     <Stack gap={0}>
-      <StateBadge state={hold.reason} />
+      <Box miw="max-content">
+        <StateBadge state={hold.reason} />
+      </Box>
       <Text size="xs" c="dimmed">
         {hold.cause}
       </Text>

@@ -219,6 +219,7 @@ function Priority({ task }: { task: Task }) {
       <Button
         size="xs"
         variant="default"
+        style={{ flexShrink: 0 }}
         onClick={() => change.mutate(undefined)}
         loading={change.isPending}
         disabled={priority === task.priority}
