@@ -15,6 +15,8 @@ export interface RealN8n {
   /** Ends the process, as a machine that is switched off; `start` brings it back with what it had. */
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** At once, in the midst of whatever it does. */
+  kill(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export async function openRealN8n(folder: string): Promise<RealN8n> {
       call: caller(running, key),
       start: nothing,
       stop: nothing,
+      kill: nothing,
       close: nothing,
     };
   }
@@ -82,16 +85,18 @@ export async function openRealN8n(folder: string): Promise<RealN8n> {
     child.stderr?.on("data", (text) => (said = (said + text).slice(-4000)));
     await up(url, () => said);
   };
-  const stop = async () => {
+  const end = async (signal: "SIGTERM" | "SIGKILL") => {
     const ending = child;
     child = null;
     if (!ending || ending.exitCode !== null) return;
     const ended = new Promise((resolve) => ending.once("exit", resolve));
-    ending.kill("SIGTERM");
+    ending.kill(signal);
     const killing = setTimeout(() => ending.kill("SIGKILL"), 15_000);
     await ended;
     clearTimeout(killing);
   };
+  const stop = () => end("SIGTERM");
+  const kill = () => end("SIGKILL");
   const close = async () => {
     await stop();
     await rm(home, { recursive: true, force: true });
@@ -99,7 +104,7 @@ export async function openRealN8n(folder: string): Promise<RealN8n> {
   try {
     await start();
     const apiKey = await setUp(url);
-    return { url, apiKey, start, stop, close, call: caller(url, apiKey) };
+    return { url, apiKey, start, stop, kill, close, call: caller(url, apiKey) };
   } catch (error) {
     await close();
     throw error;
