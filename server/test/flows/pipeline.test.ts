@@ -126,6 +126,10 @@ test("what a failed attempt has paid for is not paid for again", async (t) => {
     down && text.includes("You judge") ? { kind: "status", status: 500, headers, body } : undefined,
   );
   const [id] = await write(house, topic());
+  await house.until("the judge to be asked again, when the workflow's own clock says so", async () => {
+    await house.advance(1_000);
+    return room.counts().verdict === 2;
+  });
   const failed = await ended(house, id!, "retrying");
   assert.match(failed.errors[0].message, /^openai\/gpt-6-luna did not answer/);
   assert.deepEqual(room.counts(), { outline: 1, article: 1, verdict: 2 }, "asked again at once, once");
