@@ -202,6 +202,7 @@ async function post(context: DispatcherContext, delivery: Delivery, trace: Deliv
     signingSecret: target.signingSecret,
     nowMs: clock.nowMs(),
     trace,
+    traced: context.tracer !== null,
   });
   const late = new AbortController();
   const cancel = clock.at(clock.nowMs() + ANSWER_WITHIN_MS, () => late.abort());

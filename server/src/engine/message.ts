@@ -14,6 +14,8 @@ export interface MessageContext {
   signingSecret: string | null;
   nowMs: number;
   trace: DeliveryTrace;
+  /** Whether traces are collected. */
+  traced: boolean;
 }
 
 /** The body as bytes and the headers that go with them; the signature is over exactly these bytes. */
@@ -30,9 +32,10 @@ export function composeMessage(
     workflow_type: delivery.workflowType,
     priority: delivery.priority,
     input_data: {
-      tasks: delivery.tasks.map((task, i) => ({
-        ...task,
-        traceparent: traceparentOf(context.trace.attempts[i]!),
+      tasks: delivery.tasks.map(({ task_id, content_type, payload, traceparent }, i) => ({
+        ...{ task_id, content_type, payload },
+        // Only where somebody traces, here or whoever enqueued it: to others a task is just what the contract says.
+        ...(context.traced || traceparent ? { traceparent: traceparentOf(context.trace.attempts[i]!) } : {}),
       })) as DispatchMessage["input_data"]["tasks"],
       params: (delivery.settings.params ?? {}) as DispatchMessage["input_data"]["params"],
     },
