@@ -35,13 +35,9 @@ const SUSPICIOUS = /\\u|\d[eE]\+?\d{3}|\d{309}/;
 /** Counts brackets outside of strings, before parsing: JSON.parse itself may recurse too deep. */
 function refuseDeepText(text: string): void {
   let depth = 0;
-  let inString = false;
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i);
-    if (inString) {
-      if (char === 0x5c) i++;
-      else if (char === 0x22) inString = false;
-    } else if (char === 0x22) inString = true;
+    if (char === 0x22) i = endOfString(text, i);
     else if (char === 0x7b || char === 0x5b) {
       if (++depth > MAX_JSON_DEPTH) {
         throw new Problem(
@@ -52,6 +48,23 @@ function refuseDeepText(text: string): void {
       }
     } else if (char === 0x7d || char === 0x5d) depth--;
   }
+}
+
+/** Where the string that starts at `start` ends: searched, not walked, because nearly all of a large body is in strings. */
+function endOfString(text: string, start: number): number {
+  let end = start;
+  do {
+    end = text.indexOf('"', end + 1);
+    if (end === -1) return text.length;
+  } while (isEscaped(text, end));
+  return end;
+}
+
+/** An odd number of backslashes before it. */
+function isEscaped(text: string, at: number): boolean {
+  let first = at;
+  while (text.charCodeAt(first - 1) === 0x5c) first--;
+  return (at - first) % 2 === 1;
 }
 
 function refuseUnstorable(value: unknown, path: string): void {

@@ -3,7 +3,7 @@ import { Kbd, useMantineColorScheme } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { Spotlight, type SpotlightActionData } from "@mantine/spotlight";
 import { IconMoon, IconSearch } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { call } from "../lib/api.ts";
 import { SECTIONS } from "./sections.ts";
@@ -71,23 +71,25 @@ async function open(id: string, go: (path: string) => unknown): Promise<void> {
 }
 
 function useTwoKeys(go: (path: string) => void): void {
+  const firstAt = useRef(Number.NEGATIVE_INFINITY);
+  // The page may be drawn again between the two keys: what was pressed first must outlive that.
+  const listen = useEffectEvent((event: KeyboardEvent) => {
+    const { target, key } = event;
+    const writes =
+      target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
+    if (writes || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (key === "g") {
+      firstAt.current = event.timeStamp;
+      return;
+    }
+    if (event.timeStamp - firstAt.current > SECOND_KEY_WITHIN_MS) return;
+    firstAt.current = Number.NEGATIVE_INFINITY;
+    const section = SECTIONS.find((one) => one.key === key);
+    if (section) go(section.path);
+  });
   useEffect(() => {
-    let firstAt = Number.NEGATIVE_INFINITY;
-    const listen = (event: KeyboardEvent) => {
-      const { target, key } = event;
-      const writes =
-        target instanceof HTMLElement && target.matches("input, textarea, select, [contenteditable]");
-      if (writes || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (key === "g") {
-        firstAt = event.timeStamp;
-        return;
-      }
-      if (event.timeStamp - firstAt > SECOND_KEY_WITHIN_MS) return;
-      firstAt = Number.NEGATIVE_INFINITY;
-      const section = SECTIONS.find((one) => one.key === key);
-      if (section) go(section.path);
-    };
-    document.addEventListener("keydown", listen);
-    return () => document.removeEventListener("keydown", listen);
-  }, [go]);
+    const onKey = (event: KeyboardEvent) => listen(event);
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
 }

@@ -6,6 +6,8 @@ export const theme = createTheme({
   primaryShade: { light: 7, dark: 8 },
   defaultRadius: "md",
   autoContrast: true,
+  // What the library moves by script; motion.css does the rest.
+  respectReducedMotion: true,
   // Above this luminance black is the better text, below it white.
   luminanceThreshold: 0.18,
 });
