@@ -11,8 +11,12 @@ export const MAX_LEAD_MS = 500;
 const MIN_LEAD_MS = 25;
 /** How much of the longest wake-up counts after one more: a slow moment is forgotten within a minute of work. */
 const FADES_TO = 0.995;
-/** Between two cycles that follow each other: one cycle over what gathers costs far less than two. */
-const GATHER_MS = 15;
+/**
+ * Between two cycles that follow each other: one cycle over what gathers costs far less than two. It lasts in proportion to what
+ * the last one took, so that little to do is done soon, and much in fewer pieces.
+ */
+const GATHER_SHARE = 1 / 3;
+const GATHER_MS = { least: 5, most: 30 } as const;
 /** How long signs of life may wait to be folded in together with more of their run. */
 export const PATIENCE_MS = 300;
 
@@ -188,7 +192,8 @@ function afterCycle(state: LoopState, outcome: CycleOutcome): void {
     armDue(state, Math.min(clock.nowMs() + POLL_MS, dueMs));
   }
   state.gathering = true;
-  void clock.gather(GATHER_MS).then(() => {
+  const shareMs = (clock.nowMs() - outcome.localMs) * GATHER_SHARE;
+  void clock.gather(Math.min(Math.max(shareMs, GATHER_MS.least), GATHER_MS.most)).then(() => {
     state.gathering = false;
     pump(state);
   });

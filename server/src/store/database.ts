@@ -1,4 +1,5 @@
 /** Owns the connection to PostgreSQL: one pool, one way to open a transaction. Knows no table. */
+import type { Writable } from "node:stream";
 import { Problem } from "@master-orchestrator/contract";
 import pg from "pg";
 import { createPreparer } from "./prepared.ts";
@@ -48,11 +49,16 @@ const TIMESTAMPTZ = 1184;
 const INT8 = 20;
 const NUMERIC = 1700;
 
+/** As PostgreSQL writes it; nearly always in UTC. */
+function instantOf(text: string): number {
+  if (text.endsWith("+00")) return Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+  return Date.parse(text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00"));
+}
+
 /** Instants leave the store as epoch milliseconds, counts and money as numbers. */
 const types = {
   getTypeParser(oid: number, format?: "text" | "binary") {
-    if (oid === TIMESTAMPTZ)
-      return (text: string) => Date.parse(text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00"));
+    if (oid === TIMESTAMPTZ) return instantOf;
     if (oid === INT8 || oid === NUMERIC) return Number;
     return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
   },
@@ -68,9 +74,13 @@ const BEGIN =
 
 /**
  * With the statistics of a moment ago the planner would rather read and hash whole tables; and a plan that was made while a
- * table was empty is kept while it grows.
+ * table was empty is kept while it grows. And a scan by bitmap never marks the dead entries of an index: in one that holds
+ * only what lives, each would read all that has died again.
  */
-const BEGIN_BY_KEY = `${BEGIN}; set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off`;
+const BEGIN_BY_KEY = [
+  BEGIN,
+  ...["seqscan", "hashjoin", "mergejoin", "bitmapscan"].map((way) => `set local enable_${way} = off`),
+].join("; ");
 
 const WAIT_MS = 10_000;
 /** A pool of so few spares none of them: who has a transaction open may need another one beside it. */
@@ -128,7 +138,12 @@ export function openDatabase(options: {
     transaction: (work) => inTransaction(pool, BEGIN, work),
     transactionByKey: (work) =>
       inTransaction(pool, BEGIN_BY_KEY, (client) =>
-        work({ query: (text, values) => preparer.query(client, text, values) }),
+        work({
+          query: (text, values) => {
+            inOnePiece(client);
+            return preparer.query(client, text, values);
+          },
+        }),
       ),
     byKey: {
       query: (text, values) => alone(pool, (client) => preparer.query(client, text, values)),
@@ -231,6 +246,20 @@ async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Prom
   }
 }
 
+const corked = new WeakSet<pg.ClientBase>();
+
+/** What is sent on a connection in one turn of the event loop leaves in one piece: each costs a call of the system. */
+function inOnePiece(client: pg.ClientBase): void {
+  if (corked.has(client)) return;
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
+  corked.add(client);
+  stream.cork();
+  process.nextTick(() => {
+    corked.delete(client);
+    stream.uncork();
+  });
+}
+
 function inTransaction<T>(
   pool: pg.Pool,
   begin: string,
@@ -238,6 +267,7 @@ function inTransaction<T>(
 ): Promise<T> {
   return withClient(pool, async (client) => {
     try {
+      inOnePiece(client);
       const begun = client.query(begin);
       // The first statements need not wait for its answer; if it fails, so do they.
       begun.catch(() => {});
@@ -257,6 +287,7 @@ function inTransaction<T>(
 /** One statement in a transaction by key: sent with its beginning and its end, which after a failure is a rollback. */
 function alone<T>(pool: pg.Pool, send: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   return withClient(pool, async (client) => {
+    inOnePiece(client);
     const sent = [client.query(BEGIN_BY_KEY), send(client), client.query("commit")] as const;
     const failed = (await Promise.allSettled(sent)).find((one) => one.status === "rejected");
     if (failed) throw failed.reason;

@@ -27,7 +27,8 @@ export interface Delivery extends Message {
 
 /**
  * The deliveries that are still wanted: their attempt is the current one, awaits a sign of life,
- * and this is its newest posting. A message whose moment has passed has no row here.
+ * and this is its newest posting. A message whose moment has passed has no row here. `offset 0` keeps the state out of the
+ * search for each run: else all that are being dispatched are read for each of them.
  */
 export async function wantedDeliveries(db: Queryable, messages: readonly Message[]): Promise<Delivery[]> {
   if (messages.length === 0) return [];
@@ -38,7 +39,8 @@ export async function wantedDeliveries(db: Queryable, messages: readonly Message
                 'payload', t.payload, 'traceparent', t.traceparent) order by array_position(a.task_ids, t.task_id))
                from tasks t where t.task_id = any(a.task_ids) and t.execution_id = e.execution_id) as tasks
        from unnest($1::uuid[], $2::int[], $3::int[]) as m (execution_id, attempt, delivery)
-       join workflow_orchestration e on e.execution_id = m.execution_id and e.attempts = m.attempt
+      cross join lateral (select * from workflow_orchestration e
+                           where e.execution_id = m.execution_id and e.attempts = m.attempt offset 0) e
        join attempts a on a.execution_id = m.execution_id and a.attempt = m.attempt
                       and a.state = 'sent' and a.deliveries = m.delivery
        join workflows w on w.workflow_type = e.workflow_type

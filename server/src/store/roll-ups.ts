@@ -30,13 +30,9 @@ const PIECE = "24 hours";
 const KEPT = { minute: "7 days", hour: "400 days" } as const;
 
 const BOUNDS = `array[${LATENCY_BOUNDS.join(", ")}]::float8[]`;
-const buckets = (seconds: string) =>
-  `array[${[0, ...LATENCY_BOUNDS]
-    .map(
-      (_, i) =>
-        `count(*) filter (where done and width_bucket(greatest(${seconds}, 0)::float8, ${BOUNDS}) = ${i})`,
-    )
-    .join(", ")}]`;
+const bucket = (seconds: string) => `width_bucket(greatest(${seconds}, 0)::float8, ${BOUNDS})`;
+const buckets = (of: string) =>
+  `array[${[0, ...LATENCY_BOUNDS].map((_, i) => `count(*) filter (where done and ${of} = ${i})`).join(", ")}]`;
 const SUMS = [
   ...["completed", "dead_lettered", "cancelled", "attempts_ended", "attempts_failed", "cost_micros"],
   ...["wait_ms", "work_ms", "total_ms"],
@@ -71,48 +67,49 @@ export async function rollUp(db: Database): Promise<boolean> {
   });
 }
 
-/** Three sources, each by an index of its time; every row counts into its minute, hour, day and ever. */
+/** Three sources, each by an index of its time; every row counts into its minute, and that into its hour, day and ever. */
 const COUNT = `
-  with steps (step) as (values ('minute'), ('hour'), ('day'), ('ever')),
-  ended as (
-    select completed_at as at, workflow_type, content_type, status, status = 'completed' as done,
-           extract(epoch from coalesce(started_at, completed_at) - aged_from) as wait,
-           extract(epoch from completed_at - coalesce(started_at, completed_at)) as work,
-           extract(epoch from completed_at - aged_from) as total
-      from tasks where completed_at >= $1 and completed_at < $2),
-  parts as (
-    select step, at_step(step, at) as at, workflow_type, content_type,
+  with ended as (
+    select date_trunc('minute', completed_at, 'UTC') as at, workflow_type, content_type, status, status = 'completed' as done,
+           greatest(wait, 0) as wait, greatest(work, 0) as work, greatest(total, 0) as total,
+           ${bucket("wait")} as wait_bucket, ${bucket("work")} as work_bucket, ${bucket("total")} as total_bucket
+      from (select completed_at, workflow_type, content_type, status,
+                   extract(epoch from coalesce(started_at, completed_at) - aged_from) as wait,
+                   extract(epoch from completed_at - coalesce(started_at, completed_at)) as work,
+                   extract(epoch from completed_at - aged_from) as total
+              from tasks where completed_at >= $1 and completed_at < $2) timed),
+  minutes as (
+    select at, workflow_type, content_type,
            count(*) filter (where done) as completed, count(*) filter (where status = 'dead_lettered') as dead_lettered,
            count(*) filter (where status = 'cancelled') as cancelled, 0::bigint as attempts_ended,
            0::bigint as attempts_failed, 0::bigint as cost_micros,
-           coalesce(sum(greatest(wait, 0) * 1000) filter (where done), 0)::bigint as wait_ms,
-           coalesce(sum(greatest(work, 0) * 1000) filter (where done), 0)::bigint as work_ms,
-           coalesce(sum(greatest(total, 0) * 1000) filter (where done), 0)::bigint as total_ms,
-           ${buckets("wait")} as wait_buckets, ${buckets("work")} as work_buckets, ${buckets("total")} as total_buckets
-      from ended cross join steps group by 1, 2, 3, 4
+           coalesce(sum(wait * 1000) filter (where done), 0)::bigint as wait_ms,
+           coalesce(sum(work * 1000) filter (where done), 0)::bigint as work_ms,
+           coalesce(sum(total * 1000) filter (where done), 0)::bigint as total_ms,
+           ${buckets("wait_bucket")} as wait_buckets, ${buckets("work_bucket")} as work_buckets,
+           ${buckets("total_bucket")} as total_buckets
+      from ended group by 1, 2, 3
     union all
-    select step, at_step(step, slice_at), workflow_type, '', 0, 0, 0, sum(ended), sum(failed_endpoint + failed_task), 0,
-           0, 0, 0, '{}'::bigint[], '{}'::bigint[], '{}'::bigint[]
-      from attempt_counts cross join steps where slice_at >= $1 and slice_at < $2 group by 1, 2, 3
+    select date_trunc('minute', slice_at, 'UTC'), workflow_type, '', 0, 0, 0, sum(ended),
+           sum(failed_endpoint + failed_task), 0, 0, 0, 0, '{}'::bigint[], '{}'::bigint[], '{}'::bigint[]
+      from attempt_counts where slice_at >= $1 and slice_at < $2 group by 1, 2
     union all
-    select step, at_step(step, settled_at), coalesce(workflow_type, ''), coalesce(content_type, ''), 0, 0, 0, 0, 0,
-           sum(cost_micros), 0, 0, 0, '{}'::bigint[], '{}'::bigint[], '{}'::bigint[]
-      from ledger cross join steps
+    select date_trunc('minute', settled_at, 'UTC'), coalesce(workflow_type, ''), coalesce(content_type, ''),
+           0, 0, 0, 0, 0, sum(cost_micros), 0, 0, 0, '{}'::bigint[], '{}'::bigint[], '{}'::bigint[]
+      from ledger
      where day >= ($1::timestamptz at time zone 'UTC')::date - 1 and state = 'settled' and cost_micros > 0
        and settled_at >= $1 and settled_at < $2
-     group by 1, 2, 3, 4),
+     group by 1, 2, 3),
   summed as (
-    select step, at, workflow_type, content_type, ${SUMS.map((name) => `sum(${name})::bigint as ${name}`).join(", ")},
-           ${ARRAYS.map((name) => `coalesce(max(${name}) filter (where completed > 0), '{}') as ${name}`).join(", ")}
-      from parts group by 1, 2, 3, 4)
+    select step, case step when 'ever' then timestamptz 'epoch' else date_trunc(step, at, 'UTC') end as at,
+           workflow_type, content_type, ${SUMS.map((name) => `sum(${name})::bigint as ${name}`).join(", ")},
+           ${ARRAYS.map((name) => `coalesce(sum_counts(${name}) filter (where completed > 0), '{}') as ${name}`).join(", ")}
+      from minutes cross join (values ('minute'), ('hour'), ('day'), ('ever')) steps (step) group by 1, 2, 3, 4)
   insert into roll_ups as r (step, at, workflow_type, content_type, ${COLUMNS})
   select step, at, workflow_type, content_type, ${COLUMNS} from summed
   on conflict (step, at, workflow_type, content_type) do update set
     ${SUMS.map((name) => `${name} = r.${name} + excluded.${name}`).join(", ")},
-    ${ARRAYS.map((name) => `${name} = add_counts(r.${name}, excluded.${name})`).join(", ")}`.replaceAll(
-  /at_step\(step, (\w+)\)/g,
-  "case step when 'ever' then timestamptz 'epoch' else date_trunc(step, $1, 'UTC') end",
-);
+    ${ARRAYS.map((name) => `${name} = add_counts(r.${name}, excluded.${name})`).join(", ")}`;
 
 /** Of one step of time, oldest first, at most `limit` of the latest; and until when all is counted. */
 export async function readRollUps(

@@ -17,6 +17,7 @@ export async function readSchedules(
 ): Promise<ScheduleState[]> {
   const { rows } = await tx.query(
     "select workflow_type, every_ms, last_slot, last_run_at from schedules order by workflow_type",
+    [],
   );
   const due = rows.flatMap(({ workflow_type: type, last_slot: lastSlotMs }) => {
     const rule = workflows[type]?.schedule;

@@ -91,6 +91,7 @@ export async function readOccupied(db: Queryable): Promise<OccupiedRow[]> {
        join attempts a on a.execution_id = e.execution_id and a.attempt = e.attempts
       where e.status in ('DISPATCHING', 'MONITORING')
       group by e.workflow_type, a.target`,
+    [],
   );
   return rows.map(({ workflow_type, target, running, snoozed }) => ({
     ...{ workflowType: workflow_type, target, running, snoozed },
