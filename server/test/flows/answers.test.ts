@@ -190,6 +190,24 @@ test("an answer is awaited for 10 s; then it is unknown whether it runs", async 
   assert.deepEqual(secondsOf(writer), [0, 11]);
 });
 
+test("a target that hangs delays nobody whose message left in the same cycle", async (t) => {
+  const house = await openTestHouse(t, { workflows: { writer: {}, painter: {} } });
+  const [writer, painter] = [house.workflow("writer"), house.workflow("painter")];
+  writer.next("hang");
+  await house.api("POST", "/orchestrator/pause");
+  const [hanging] = await house.enqueue({});
+  const [quick] = await house.enqueue({ workflow_type: "painter" });
+  await house.api("POST", "/orchestrator/resume");
+  await house.quiet();
+  await painter.last().callback();
+  await house.quiet();
+  assert.equal(painter.deliveries.length, 1);
+  assert.equal((await house.task(quick!)).status, "completed");
+  assert.equal((await house.task(hanging!)).status, "running");
+  const { cycles } = (await house.api("GET", "/cycles")).body;
+  assert.ok(cycles.some((cycle: { dispatched: number }) => cycle.dispatched === 2));
+});
+
 test("a claim is a sign of life: a webhook that hangs is not delivered again", async (t) => {
   const house = await openTestHouse(t);
   const writer = house.workflow("writer");
