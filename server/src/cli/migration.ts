@@ -71,6 +71,24 @@ function addStart(group: Command, shell: Shell): void {
   );
   withAction(
     group
+      .command("finish")
+      .description(
+        "end a migration that stands in phase 4 in full: there is no way back; give it a schedule then",
+      )
+      .argument("<workflow-type>"),
+    shell,
+    async (session, [type]) => {
+      const answer = await session.api("DELETE", path`/api/v1/migrations/${type!}?finish=true`);
+      session.show(answer, () =>
+        session.screen.line(
+          `${plain(type!)} has left n8n's clock; from now on its own \`schedule\` starts it`,
+        ),
+      );
+      return undefined;
+    },
+  );
+  withAction(
+    group
       .command("remove")
       .description("forget a migration that is in phase 0 or rolled back")
       .argument("<workflow-type>"),

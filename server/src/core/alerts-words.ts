@@ -29,9 +29,12 @@ export function usd(value: number): string {
 }
 
 /** The figure as people say it, and what it is a figure of. */
-const METRICS: Record<Metric, [shown: (value: number) => string, what: (labels: AlertLabels) => string]> = {
-  queue_depth: [count, () => "tasks wait"],
-  lane_depth: [count, (of) => `tasks wait in ${lane(of)}`],
+const METRICS: Record<
+  Metric,
+  [shown: (value: number) => string, what: (labels: AlertLabels, value: number) => string]
+> = {
+  queue_depth: [count, (_, n) => many(n, "task waits", "tasks wait")],
+  lane_depth: [count, (of, n) => `${many(n, "task waits", "tasks wait")} in ${lane(of)}`],
   oldest_waiting_seconds: [seconds, (of) => `is how long the oldest task of ${lane(of)} has waited`],
   budget_used_share: [
     share,
@@ -39,16 +42,38 @@ const METRICS: Record<Metric, [shown: (value: number) => string, what: (labels: 
   ],
   limit_used_share: [share, (of) => `of ${of.limit} are used`],
   seconds_since_tick: [seconds, () => "since the last tick"],
-  stuck_executions: [count, () => "executions are overdue and no cycle has looked at them"],
+  stuck_executions: [
+    count,
+    (_, n) =>
+      many(
+        n,
+        "execution is overdue and no cycle has looked at it",
+        "executions are overdue and no cycle has looked at them",
+      ),
+  ],
   longest_execution_seconds: [seconds, (of) => `is how long a run of ${of.workflow_type} has been going on`],
   breaker_open: [count, (of) => `the circuit breaker of ${of.subject} is open`],
   recovery_open: [count, (of) => `the recovery ${of.procedure} of ${of.subject} is open`],
-  set_aside: [count, () => "items are set aside: no cycle could process them"],
-  dead_letters: [count, () => "dead letters wait for a person"],
+  set_aside: [
+    count,
+    (_, n) =>
+      many(
+        n,
+        "item is set aside: no cycle could process it",
+        "items are set aside: no cycle could process them",
+      ),
+  ],
+  dead_letters: [
+    count,
+    (_, n) => many(n, "dead letter waits for a person", "dead letters wait for a person"),
+  ],
   memory_used_share: [share, (of) => `of its memory are used by replica ${of.replica}`],
   connections_used_share: [share, () => "of the connections to the database are in use"],
   paused: [count, () => "the orchestrator is paused"],
-  channel_failures: [count, (of) => `messages in a row could not be delivered to channel ${of.channel}`],
+  channel_failures: [
+    count,
+    (of, n) => `${many(n, "message", "messages in a row")} could not be delivered to channel ${of.channel}`,
+  ],
   failed_attempts_share: [share, (of) => `of the attempts${whose(of)} failed`],
   dead_letter_share: [share, (of) => `of the tasks${whose(of)} ended as dead letters`],
   end_to_end_p95_seconds: [
@@ -61,18 +86,23 @@ const METRICS: Record<Metric, [shown: (value: number) => string, what: (labels: 
     (of) => `from start to completion, for the slowest 5 % of the tasks${whose(of)}`,
   ],
   cost_per_task_usd: [usd, (of) => `for a completed task${whose(of)}`],
-  ticks_missed: [count, () => "of the heartbeat's ticks were missed"],
+  ticks_missed: [count, (_, n) => `of the heartbeat's ticks ${many(n, "was", "were")} missed`],
   uptime_share: [share, () => "of the ticks came in time"],
 };
 /** They are so or they are not: a number says nothing. */
 const FLAGS: readonly Metric[] = ["breaker_open", "recovery_open", "paused"];
-const COUNTERS: Record<Counter, [shown: (value: number) => string, what: string]> = {
-  completed: [count, "tasks completed"],
-  dead_lettered: [count, "tasks became dead letters"],
-  attempts: [count, "attempts ended"],
-  attempts_failed: [count, "attempts failed"],
-  cost_usd: [usd, "were spent"],
+const COUNTERS: Record<Counter, [shown: (value: number) => string, what: (value: number) => string]> = {
+  completed: [count, (n) => many(n, "task completed", "tasks completed")],
+  dead_lettered: [count, (n) => many(n, "task became a dead letter", "tasks became dead letters")],
+  attempts: [count, (n) => many(n, "attempt ended", "attempts ended")],
+  attempts_failed: [count, (n) => many(n, "attempt failed", "attempts failed")],
+  cost_usd: [usd, () => "were spent"],
 };
+
+/** As it is said of one, and of any other number. */
+function many(n: number, one: string, others: string): string {
+  return n === 1 ? one : others;
+}
 
 function lane({ workflow_type, content_type }: AlertLabels): string {
   return `${workflow_type}/${content_type}`;
@@ -89,10 +119,10 @@ export function thresholdWords(
   value: number,
 ): string {
   const [shown, what] = METRICS[rule.metric];
-  if (FLAGS.includes(rule.metric)) return value === 0 ? `not: ${what(labels)}` : what(labels);
+  if (FLAGS.includes(rule.metric)) return value === 0 ? `not: ${what(labels, value)}` : what(labels, value);
   const { at_least: most, at_most: least } = rule;
   const bound = most === undefined ? `${shown(least as number)} and below` : `${shown(most)} and above`;
-  return `${shown(value)} ${what(labels)} (${bound})`;
+  return `${shown(value)} ${what(labels, value)} (${bound})`;
 }
 
 /** `12 attempts failed a minute of writer (5 and above)`. */
@@ -104,7 +134,7 @@ export function rateWords(
   const [shown, what] = COUNTERS[rule.counter];
   const { at_least: most, at_most: least } = rule;
   const bound = most === undefined ? `${shown(least as number)} and below` : `${shown(most)} and above`;
-  return `${shown(value)} ${what} a minute${whose(labels)}, over ${minutes(rule.over_minutes)} (${bound})`;
+  return `${shown(value)} ${what(value)} a minute${whose(labels)}, over ${minutes(rule.over_minutes)} (${bound})`;
 }
 
 /** `value`: what was counted, where nothing is amiss. */
@@ -115,10 +145,10 @@ export function absenceWords(
 ): string {
   const within = `${whose(labels)} within ${minutes(rule.within_minutes)}`;
   if (value !== null) return `${counted(rule.counter, value)}${within}`;
-  return `no ${COUNTERS[rule.counter][1]}${within}${rule.while_waiting ? ", while tasks wait" : ""}`;
+  return `no ${COUNTERS[rule.counter][1](0)}${within}${rule.while_waiting ? ", while tasks wait" : ""}`;
 }
 
 export function counted(counter: Counter, value: number): string {
   const [shown, what] = COUNTERS[counter];
-  return `${shown(value)} ${what}`;
+  return `${shown(value)} ${what(value)}`;
 }

@@ -63,6 +63,13 @@ describe("a rule", () => {
       /^500 tasks wait \(500 and above\)$/,
     ],
     [
+      "is said of one as of one",
+      { kind: "threshold", metric: "dead_letters", at_least: 1 },
+      { states: { dead_letters: [{ labels: {}, value: 1 }] } },
+      "holds",
+      /^1 dead letter waits for a person \(1 and above\)$/,
+    ],
+    [
       "below it does not",
       { kind: "threshold", metric: "queue_depth", at_least: 500 },
       { states: { queue_depth: [{ labels: {}, value: 499 }] } },

@@ -283,13 +283,23 @@ export async function changeSettings(
   return await existing(context, workflowType);
 }
 
-export async function forget(context: Pick<MigrateContext, "db">, workflowType: string): Promise<void> {
+/** `finish`: the end of its way instead, where nobody wants to go back any more; its way out of the clock is a schedule of its own. */
+export async function forget(
+  context: Pick<MigrateContext, "db">,
+  workflowType: string,
+  { finish }: { finish: boolean },
+): Promise<void> {
   const row = await existing(context, workflowType);
-  if (row.deployed.form !== "original" || (row.phase > 0 && row.state !== "rolled_back")) {
+  const atTheEnd = row.phase === 4 && row.mode === "full" && row.state === "steady";
+  if (finish && !(atTheEnd && row.deployed.form === "final")) {
+    const message = `"${row.name}" is not at the end of its way: phase ${row.phase} ${row.mode}, ${row.state}`;
+    throw new Problem("conflict", message, "Finish it when it stands in phase 4 in full, and is steady.");
+  }
+  if (!finish && (row.deployed.form !== "original" || (row.phase > 0 && row.state !== "rolled_back"))) {
     throw new Problem(
       "conflict",
       `"${row.name}" is on its way`,
-      "Roll it back first: its original is kept here.",
+      `Roll it back first: its original is kept here.${atTheEnd ? " Or end it for good: ?finish=true." : ""}`,
     );
   }
   await context.db.transaction((tx) => deleteMigration(tx, workflowType));

@@ -81,6 +81,10 @@ it("models go to the gateway for a share by a second workflow, then in full, the
   const refused = await house.api("GET", "/migrations/report?days=0");
   assert.equal(refused.status, 422, refused.text);
 
+  const kept = await house.api("DELETE", "/migrations/nightly");
+  assert.equal(kept.status, 409);
+  assert.match(kept.body.hint, /\?finish=true/);
+
   await bench.post("rollback");
   await bench.live(2);
   assert.equal((await bench.migration()).state, "rolled_back");
@@ -92,6 +96,35 @@ it("models go to the gateway for a share by a second workflow, then in full, the
   const moments = all.map(({ slot }: Json) => Date.parse(slot));
   const gaps = moments.slice(1).filter((at: number, i: number) => moments[i] - at !== MINUTE_MS);
   assert.deepEqual(gaps, [], "every minute is accounted for");
+});
+
+it("while it is migrated a workflow gets no second clock; at the end of its way the migration is finished, and it gets one", async (t) => {
+  const bench = await openBench(t);
+  const { house, orders } = bench;
+  await start(bench);
+  await bench.advance({ phase: 2, mode: "shadow" });
+  await bench.live(2);
+  await bench.advance({ phase: 2, mode: "full" });
+  await bench.live(3);
+  const stored = (await house.api("GET", "/workflows/nightly")).body;
+  const settings = { ...stored.settings, schedule: { every_seconds: 120 } };
+  const second = await house.api("PUT", "/workflows/nightly", settings);
+  assert.deepEqual([second.status, second.body.code], [409, "conflict"]);
+  assert.match(second.body.detail, /second clock/);
+  const early = await house.api("DELETE", "/migrations/nightly?finish=true");
+  assert.equal(early.status, 409);
+  assert.match(early.body.detail, /not at the end of its way: phase 2 full/);
+
+  await bench.advance({ phase: 4, mode: "shadow" });
+  await bench.live(2);
+  await bench.advance({ phase: 4, mode: "full" });
+  await bench.live(3);
+  assert.equal((await house.api("DELETE", "/migrations/nightly?finish=true")).status, 204);
+  const put = await house.api("PUT", "/workflows/nightly", settings);
+  assert.equal(put.status, 200, put.text);
+  const before = orders.length;
+  await bench.live(4);
+  assert.equal(orders.length - before, 2, "every two minutes, by its own schedule alone");
 });
 
 it("a run without the lock counts neither way; an edit is dropped where a person says so, by resolving or by rolling back", async (t) => {

@@ -319,11 +319,15 @@ function ownRoutes(context: MigrationRoutesContext): Route[] {
       ...about,
       method: "DELETE",
       path: `${BASE}/:workflow_type`,
-      summary: "Forget a migration that has not begun, or was rolled back",
+      summary: "Forget a migration that has not begun, was rolled back, or is to be finished",
+      description:
+        "`finish=true` ends one that stands in phase 4 in full: nothing in n8n is changed, its original is no longer kept, and what starts " +
+        "the workflow from then on is its own `schedule`.",
       access: "admin",
+      query: z.strictObject({ finish: z.enum(["true", "false"]).optional() }),
       answers: { 204: z.undefined() },
-      async handle({ params }) {
-        await forget({ db }, params.workflow_type);
+      async handle({ params, query }) {
+        await forget({ db }, params.workflow_type, { finish: query.finish === "true" });
         return { status: 204 };
       },
     }),

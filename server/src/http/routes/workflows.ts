@@ -18,6 +18,7 @@ import { scheduleRule } from "#core/schedule.ts";
 import type { Adaptation } from "#core/snapshot.ts";
 import type { Outbound } from "#outbound/client.ts";
 import type { Database, Queryable } from "#store/database.ts";
+import { findMigration } from "#store/migration-rows.ts";
 import { currentPolicy } from "#store/policies.ts";
 import { type ScheduleView, scheduleViews } from "#store/schedules.ts";
 import { currentAdaptation } from "#store/spending.ts";
@@ -115,6 +116,7 @@ export function workflowRoutes(options: WorkflowRouteOptions): Route[] {
         refuseUnsafe(body, options.outbound);
         const stored = await db.transaction(async (tx) => {
           await refuseWrongNext(tx, type, body);
+          if (body.schedule) await refuseSecondClock(tx, type);
           const before = await findWorkflow(tx, type, { lock: true });
           if (before) remark({ before: before.settings });
           return putWorkflow(tx, combine(type, body, before, actorOf(caller)));
@@ -148,6 +150,17 @@ function pausing(options: WorkflowRouteOptions, action: "pause" | "resume", summ
       return { status: 200, body: await shownOne(options.db, stored) };
     },
   });
+}
+
+/** A workflow on its way out of n8n has the schedule that it had there, and each of its moments is taken once. */
+async function refuseSecondClock(tx: Queryable, workflowType: string): Promise<void> {
+  const migration = await findMigration(tx, workflowType);
+  if (!migration) return;
+  throw new Problem(
+    "conflict",
+    `"${workflowType}" is started by its migration from n8n (phase ${migration.phase}): a schedule would be a second clock`,
+    `Leave \`schedule\` out, or end the migration first: DELETE /api/v1/migrations/${workflowType}, with ?finish=true at the end of its way.`,
+  );
 }
 
 /** The row that a document means, upon the one that is stored. Throws Problem `validation_failed`. */
