@@ -1,7 +1,8 @@
 /** Reads what lanes compete with, for people: where they stand, how fast runs are, how much is ahead. Changes nothing. */
 import { type Competition, laneName } from "#core/share.ts";
 import type { Queryable } from "./database.ts";
-import { readLanes, readPolicy, readWorkflows } from "./snapshot.ts";
+import { readLanes } from "./lanes.ts";
+import { readPolicy, readWorkflows } from "./snapshot.ts";
 
 /** Lanes that are looked at; more are no answer for people. */
 const MAX_LANES = 2_000;
