@@ -23,6 +23,9 @@ const COLORS: Readonly<Record<string, string>> = {
   measuring: "blue",
   kept: "teal",
   rolled_back: "orange",
+  up: "teal",
+  "breaker open": "red",
+  "breaker half_open": "orange",
 };
 
 export function StateBadge({ state }: { state: string }) {

@@ -104,3 +104,26 @@ test("a change of the policy is tried on the past before it is saved", { skip: N
   await slots.getByRole("cell", { name: "3 of 10" }).waitFor();
   await slots.getByRole("cell", { name: "1 of 1" }).waitFor();
 });
+
+test("a breaker that is open is seen at the workflow, with its cause, its next probe and how it ends", {
+  skip: NO_BROWSER,
+}, async (t) => {
+  const house = await openTestHouse(t, {
+    policy: {
+      retry: { max_attempts: 1, base_seconds: 900, max_seconds: 900, dead_letter_after: 100, jitter: 0 },
+      recovery: { breaker: { min_attempts: 4 } },
+    },
+    workflows: { writer: { batch: { max: 1 }, max_concurrent: 2 } },
+  });
+  house.workflow("writer").always({ status: 404 });
+  await house.enqueue({}, {}, {}, {}, {}, {}, {}, {});
+  const page = await openPage(t);
+  await logIn(page, house.url, ADMIN_KEY, "/workflows");
+  const writer = page.getByRole("button", { name: /^writer/ });
+  await writer.getByText("breaker open").waitFor();
+  await writer.click();
+  const [breaker] = (await house.api("GET", "/recoveries?open=true")).body.recoveries;
+  await page.getByText(breaker.cause).waitFor();
+  await page.getByText(`ends when: ${breaker.exit_rule}`).waitFor();
+  await page.getByRole("table", { name: "Targets of writer" }).getByRole("row").nth(1).waitFor();
+});

@@ -1,20 +1,22 @@
-/** The registered workflows: their settings, their schedule, what is made of both at present; pause and resume. */
+/** The registered workflows: their settings, schedule and circuit breakers, what is made of them at present; pause and resume. */
 import { Accordion, Group, Text } from "@mantine/core";
 import { useState } from "react";
 import { useAction, useList } from "../../lib/data.ts";
 import { words } from "../../lib/format.ts";
-import type { Workflow } from "../../lib/wire.ts";
+import type { Recovery, Workflow } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { Json } from "../../ui/Json.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Problem } from "../../ui/Problem.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
+import { Breakers, breakerOf } from "./Breakers.tsx";
 import { Charts } from "./Charts.tsx";
 
 export function WorkflowsPage() {
   const [opened, setOpened] = useState<string[]>([]);
   const workflows = useList<Workflow>("/workflows", "workflows");
+  const recoveries = useList<Recovery>("/recoveries", "recoveries", { open: "true" });
   return (
     <Page
       title="Workflows"
@@ -29,6 +31,9 @@ export function WorkflowsPage() {
                 <Text fw={600}>{workflow.workflow_type}</Text>
                 {workflow.built_in && <StateBadge state="built in" />}
                 {workflow.paused_by !== null && <StateBadge state="paused" />}
+                {tripped(workflow, recoveries.rows).map((state) => (
+                  <StateBadge key={state} state={state} />
+                ))}
                 <Text size="sm" c="dimmed">
                   {scheduleOf(workflow)}
                 </Text>
@@ -36,6 +41,8 @@ export function WorkflowsPage() {
             </Accordion.Control>
             <Accordion.Panel>
               <About workflow={workflow} />
+              <Breakers workflow={workflow} breaker={breakerOf(recoveries.rows, workflow.workflow_type)} />
+              <Json value={workflow.settings} />
               {opened.includes(workflow.workflow_type) && <Charts type={workflow.workflow_type} />}
             </Accordion.Panel>
           </Accordion.Item>
@@ -43,6 +50,16 @@ export function WorkflowsPage() {
       </Accordion>
     </Page>
   );
+}
+
+/** What is seen of breakers without opening anything: those that are not closed. */
+function tripped(workflow: Workflow, recoveries: readonly Recovery[]): string[] {
+  const own = breakerOf(recoveries, workflow.workflow_type);
+  const targets = workflow.targets.filter(({ state }) => state === "open" || state === "half_open");
+  return [
+    ...(own ? [`breaker ${own.state}`] : []),
+    ...targets.map(({ name, state }) => `${name}: breaker ${state}`),
+  ];
 }
 
 function scheduleOf({ schedule_state: state, adapted }: Workflow): string {
@@ -83,7 +100,6 @@ function About({ workflow }: { workflow: Workflow }) {
       <Text size="sm" mb="sm">
         Batches of {adapted.batch_max} at the most now: {adapted.reason}
       </Text>
-      <Json value={workflow.settings} />
     </>
   );
 }
