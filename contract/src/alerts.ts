@@ -57,7 +57,15 @@ export const NOTIFICATION_STATES = ["waiting", "delivered", "failed", "dropped"]
 const Notification = z.object({
   notification_id: Uuid,
   channel: z.string(),
-  kind: z.enum(["firing", "reminder", "escalation", "resolved", "daily_summary", "weekly_report"]),
+  kind: z.enum([
+    "firing",
+    "reminder",
+    "escalation",
+    "acknowledged",
+    "resolved",
+    "daily_summary",
+    "weekly_report",
+  ]),
   state: z.enum(NOTIFICATION_STATES),
   tries: z.int(),
   due_at: Timestamp,

@@ -33,6 +33,7 @@ export function alertMessage(
 }
 
 const TAGS: Partial<Record<Message["kind"], string>> = {
+  acknowledged: "acknowledged",
   resolved: "resolved",
   reminder: "still firing",
   escalation: "escalated",

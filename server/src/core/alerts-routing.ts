@@ -34,7 +34,7 @@ export interface Silenced {
 /** One message to one channel; what is due by then and agrees goes along with it. */
 export interface Telling {
   channel: string;
-  kind: "firing" | "reminder" | "escalation" | "resolved";
+  kind: "firing" | "reminder" | "escalation" | "acknowledged" | "resolved";
   groupKey: string;
   alertId: string;
   dueMs: number;

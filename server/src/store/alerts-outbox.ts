@@ -6,7 +6,14 @@ import type { Queryable, Row } from "./database.ts";
 export interface NotificationRow {
   notificationId: string;
   channel: string;
-  kind: "firing" | "reminder" | "escalation" | "resolved" | "daily_summary" | "weekly_report";
+  kind:
+    | "firing"
+    | "reminder"
+    | "escalation"
+    | "acknowledged"
+    | "resolved"
+    | "daily_summary"
+    | "weekly_report";
   groupKey: string;
   alertIds: string[];
   digestId: string | null;

@@ -3,6 +3,7 @@ import type { AlertState, Severity } from "@master-orchestrator/contract";
 import { v7 as uuidv7 } from "uuid";
 import type { Told, ToldAlert } from "#core/alerts-routing.ts";
 import type { Change, OpenAlert } from "#core/alerts-states.ts";
+import { enqueueTellings } from "./alerts-outbox.ts";
 import type { Queryable, Row } from "./database.ts";
 
 const BY_RULE = "orchestrator";
@@ -235,7 +236,10 @@ export async function alertSteps(db: Queryable, alertId: string): Promise<StepRo
   });
 }
 
-/** Notes that somebody looks after it: nobody is reminded or escalated to. The first one stands; false if nothing changed. */
+/**
+ * Notes that somebody looks after it: nobody is reminded or escalated to, and PagerDuty, which does both by itself, is told. The
+ * first one stands; false if nothing changed.
+ */
 export async function acknowledgeAlert(
   tx: Queryable,
   alertId: string,
@@ -243,10 +247,18 @@ export async function acknowledgeAlert(
 ): Promise<boolean> {
   const { rows } = await tx.query(
     `update alerts set acknowledged_at = orchestrator_now(), acknowledged_by = $2, note = coalesce($3, note)
-      where alert_id = $1 and state <> 'resolved' and acknowledged_at is null returning acknowledged_at as at, value`,
+      where alert_id = $1 and state <> 'resolved' and acknowledged_at is null
+     returning acknowledged_at as at, value,
+               array(select name from alert_channels where kind = 'pagerduty' and name = any (told_channels)) as pagers`,
     [alertId, actor, note],
   );
   if (!rows[0]) return false;
+  const told = { kind: "acknowledged", groupKey: alertId, alertId, dueMs: rows[0].at } as const;
+  await enqueueTellings(
+    tx,
+    rows[0].pagers.map((channel: string) => ({ ...told, channel })),
+    rows[0].at,
+  );
   const step = {
     alertId,
     to: "acknowledged",

@@ -128,6 +128,31 @@ test("a threshold: pending for its time, firing, one grouped message to each kin
   assert.ok(!JSON.stringify(house.logged).includes("secret-path"));
 });
 
+test("who acknowledges an alert here acknowledges it at PagerDuty, and nobody else is bothered", async (t) => {
+  const house = await watched(t, { rules: { busy }, group_wait_seconds: 0 });
+  const [pager, hook] = await Promise.all([
+    aReceiver(t, "pagerduty", house.clock.nowMs),
+    aReceiver(t, "webhook", house.clock.nowMs),
+  ]);
+  await channel(house, "pager", {
+    ...{ kind: "pagerduty", settings: { url: pager.url }, secret: PAGERDUTY_KEY },
+  });
+  await channel(house, "hook", { kind: "webhook", settings: { url: hook.url } });
+  await house.enqueue(...three);
+  await house.advance(2 * MINUTE);
+  const [{ alert_id }] = (await alerts(house)) as [{ alert_id: string }];
+  await house.api("POST", `/alerts/${alert_id}/acknowledge`, { note: "on it" });
+  await house.api("POST", `/alerts/${alert_id}/acknowledge`, {});
+  await house.advance(MINUTE);
+  const events = pager.received.map(({ body }) => [body.event_action, body.dedup_key]);
+  const key = `orchestrator-${alert_id}`;
+  assert.deepEqual(events, [
+    ["trigger", key],
+    ["acknowledge", key],
+  ]);
+  assert.equal(hook.received.length, 1);
+});
+
 test("a receiver that fails or lies is retried with pauses, reported by another, and gets each message once it is well", async (t) => {
   const rules = { busy, channel_failing: { ...busy, metric: "channel_failures" } };
   const house = await watched(t, { rules, group_wait_seconds: 0 });

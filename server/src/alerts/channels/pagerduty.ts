@@ -22,6 +22,7 @@ export const deliverToPagerDuty: Deliver = async ({ settings, secret }, message,
 function event(alert: AlertRow, message: Message) {
   const key = { dedup_key: `orchestrator-${alert.alertId}` };
   if (message.kind === "resolved") return { ...key, event_action: "resolve" };
+  if (message.kind === "acknowledged") return { ...key, event_action: "acknowledge" };
   return {
     ...key,
     event_action: "trigger",
