@@ -74,6 +74,26 @@ export const ReportList = z
   .meta({ id: "ReportList" });
 export const ReportQuery = z.strictObject({ format: z.enum(REPORT_FORMATS).default("json") });
 
+/** What is expected of a metric, beside what came before and how far earlier forecasts were off. */
+export const ReportForecast = z
+  .looseObject({
+    metric: z.string().meta({ example: "views" }),
+    words: z.string().meta({ example: "page views" }),
+    model: z.string(),
+    beats_naive: z
+      .boolean()
+      .meta({ description: "Whether the back-test was better than repeating the last week" }),
+    history: z.array(z.object({ day: Day, value: z.number().nullable() })),
+    days: z.array(
+      z.object({
+        ...{ day: Day, mean: z.number(), low_80: z.number(), high_80: z.number() },
+        ...{ low_95: z.number(), high_95: z.number() },
+      }),
+    ),
+    told: z.string().meta({ description: "In words, with the error of the back-test" }),
+  })
+  .meta({ id: "ReportForecast" });
+
 /** The JSON form of a report; `format` names its version. */
 export const ExecutiveReport = z
   .looseObject({
@@ -88,7 +108,7 @@ export const ExecutiveReport = z
     summary: z.array(z.string()),
     production: JsonObject,
     readers: JsonObject,
-    forecasts: z.array(JsonObject),
+    forecasts: z.array(ReportForecast),
     findings: z.array(JsonObject),
     anomalies: z.array(JsonObject),
     recommendations: z.array(z.object({ words: z.string(), because: z.string() })),

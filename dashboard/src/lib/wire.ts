@@ -35,4 +35,6 @@ export type Experiment = z.infer<typeof wire.Experiment>;
 export type Opportunity = z.infer<typeof wire.Opportunity>;
 export type Insight = z.infer<typeof wire.Insight>;
 export type Report = z.infer<typeof wire.Report>;
+export type ExecutiveReport = z.infer<typeof wire.ExecutiveReport>;
+export type ReportForecast = z.infer<typeof wire.ReportForecast>;
 export type Topic = z.infer<typeof wire.Topic>;

@@ -140,7 +140,7 @@ test("who acknowledges an alert here acknowledges it at PagerDuty, and nobody el
   await channel(house, "hook", { kind: "webhook", settings: { url: hook.url } });
   await house.enqueue(...three);
   await house.advance(2 * MINUTE);
-  const [{ alert_id }] = (await alerts(house)) as [{ alert_id: string }];
+  const { alert_id } = (await alerts(house))[0]!;
   await house.api("POST", `/alerts/${alert_id}/acknowledge`, { note: "on it" });
   await house.api("POST", `/alerts/${alert_id}/acknowledge`, {});
   await house.advance(MINUTE);

@@ -9,6 +9,7 @@ import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
 import { Experiments } from "./Experiments.tsx";
+import { Outlook } from "./Outlook.tsx";
 
 export function ReadersPage() {
   return (
@@ -43,38 +44,41 @@ export function ReadersPage() {
 function Insights() {
   const insights = useList<Insight>("/content/insights", "insights");
   return (
-    <DataTable
-      label="Insights"
-      rows={insights.rows}
-      keyOf={(insight) => insight.insight_id}
-      loading={insights.isPending}
-      error={insights.error}
-      empty="Nothing has been found yet: import what readers did (orchestrator import)."
-      more={{
-        has: insights.hasNextPage,
-        loading: insights.isFetchingNextPage,
-        load: () => void insights.fetchNextPage(),
-      }}
-      columns={[
-        { title: "Kind", cell: (insight) => <StateBadge state={insight.kind} /> },
-        {
-          title: "What",
-          cell: (insight) => (
-            <>
-              <Text size="sm" fw={600}>
-                {insight.headline}
-              </Text>
-              <Text size="xs" c="dimmed">
-                {insight.words}
-              </Text>
-            </>
-          ),
-        },
-        { title: "Of", cell: (insight) => `${words(insight.metric)}, ${insight.subject}` },
-        { title: "Importance", cell: (insight) => percent(insight.importance), align: "right" },
-        { title: "Found", cell: (insight) => <Moment at={insight.found_at} /> },
-      ]}
-    />
+    <>
+      <Outlook insights={insights.rows} />
+      <DataTable
+        label="Insights"
+        rows={insights.rows}
+        keyOf={(insight) => insight.insight_id}
+        loading={insights.isPending}
+        error={insights.error}
+        empty="Nothing has been found yet: import what readers did (orchestrator import)."
+        more={{
+          has: insights.hasNextPage,
+          loading: insights.isFetchingNextPage,
+          load: () => void insights.fetchNextPage(),
+        }}
+        columns={[
+          { title: "Kind", cell: (insight) => <StateBadge state={insight.kind} /> },
+          {
+            title: "What",
+            cell: (insight) => (
+              <>
+                <Text size="sm" fw={600}>
+                  {insight.headline}
+                </Text>
+                <Text size="xs" c="dimmed">
+                  {insight.words}
+                </Text>
+              </>
+            ),
+          },
+          { title: "Of", cell: (insight) => `${words(insight.metric)}, ${insight.subject}` },
+          { title: "Importance", cell: (insight) => percent(insight.importance), align: "right" },
+          { title: "Found", cell: (insight) => <Moment at={insight.found_at} /> },
+        ]}
+      />
+    </>
   );
 }
 
