@@ -34,11 +34,15 @@ async function aDay(t: TestContext): Promise<TestHouse> {
   // A day that is over is work of the intelligence engine's own.
   const put = await house.api("PUT", "/workflows/intelligence_engine", { schedule: null });
   assert.equal(put.status, 200, put.text);
+  /** Ends all that is at work there, also what comes while it does. */
   const finish = async (type: string, from: number, more: Partial<Callback> = {}) => {
-    for (const run of house.workflow(type).deliveries.slice(from))
+    const { deliveries } = house.workflow(type);
+    let done = from;
+    for (await house.quiet(); done < deliveries.length; await house.quiet()) {
+      const run = deliveries[done++]!;
       await run.callback({ metrics: { cost_usd: 0.1 * run.taskIds.length }, ...more });
-    await house.quiet();
-    return house.workflow(type).deliveries.length;
+    }
+    return done;
   };
   house.workflow("digest").always(completeAtOnce);
   let [written, audited] = [0, 0];
