@@ -1,6 +1,6 @@
 /** Words of the wire for what the store returns: snake_case, RFC 3339, dollars. Reads nothing. */
 import type { ExecutionSummary, TaskSummary } from "@master-orchestrator/contract";
-import type { CycleSummaryRow } from "#store/cycle-search.ts";
+import type { CycleSummaryRow } from "#store/cycles.ts";
 import type { AttemptRow, ExecutionSummaryRow } from "#store/execution-views.ts";
 import type { TaskErrorRow, TaskSummaryRow } from "#store/task-views.ts";
 import type { Transition } from "#store/transitions.ts";

@@ -1,5 +1,5 @@
 /** Looks for decisions: cycles in which something was decided or held, newest first, so many looked at for one page. */
-import type { CycleRow } from "./cycles.ts";
+import { type CycleSummaryRow, summaryOf } from "./cycles.ts";
 import type { Queryable } from "./database.ts";
 
 /** A page looks through so many cycles at the most, found or not; the next one goes on behind them. */
@@ -19,8 +19,6 @@ export interface CycleFilter {
   before?: string | undefined;
   limit: number;
 }
-
-export type CycleSummaryRow = Omit<CycleRow, "snapshot" | "decisions" | "reasons">;
 
 export interface FoundCycles {
   cycles: CycleSummaryRow[];
@@ -81,20 +79,4 @@ const MATCHES = `
 
 function placeOf(cycle: CycleSummaryRow | undefined): FoundCycles["reached"] {
   return cycle ? { cycleId: cycle.cycleId, startedAtMs: cycle.startedAtMs } : null;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a row as the statement gives it
-function summaryOf(row: any): CycleSummaryRow {
-  return {
-    cycleId: row.cycle_id,
-    trigger: row.trigger,
-    boundaryMs: row.boundary,
-    driftMs: row.drift_ms,
-    startedAtMs: row.started_at,
-    durationMs: row.duration_ms,
-    policyVersion: row.policy_version,
-    dispatched: row.dispatched,
-    held: row.held,
-    replicaId: row.replica_id,
-  };
 }

@@ -112,7 +112,7 @@ export async function updateShares(tx: Queryable, share: Share): Promise<void> {
   );
 }
 
-export interface CycleRow {
+export interface CycleSummaryRow {
   cycleId: string;
   trigger: "tick" | "wake";
   boundaryMs: number | null;
@@ -122,10 +122,13 @@ export interface CycleRow {
   policyVersion: number;
   dispatched: number;
   held: number;
+  replicaId: string;
+}
+
+export interface CycleRow extends CycleSummaryRow {
   snapshot: Record<string, unknown>;
   decisions: unknown[];
   reasons: unknown[];
-  replicaId: string;
 }
 
 /** A cycle tells of so many calls at the most; the next one of the rest. */
@@ -189,7 +192,7 @@ export async function cycleById(db: Queryable, cycleId: string): Promise<CycleRo
   return rows[0] ? cycleOf(rows[0]) : null;
 }
 
-function cycleOf(row: Row): CycleRow {
+export function summaryOf(row: Row): CycleSummaryRow {
   return {
     cycleId: row.cycle_id,
     trigger: row.trigger,
@@ -200,9 +203,11 @@ function cycleOf(row: Row): CycleRow {
     policyVersion: row.policy_version,
     dispatched: row.dispatched,
     held: row.held,
-    snapshot: row.snapshot,
-    decisions: row.decisions,
-    reasons: row.reasons,
     replicaId: row.replica_id,
   };
+}
+
+function cycleOf(row: Row): CycleRow {
+  const { snapshot, decisions, reasons } = row;
+  return { ...summaryOf(row), snapshot, decisions, reasons };
 }
