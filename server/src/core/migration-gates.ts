@@ -21,13 +21,21 @@ export interface Measures {
   runsPerDay: number | null;
   latencySeconds: number | null;
   medianSeconds: number | null;
+  /** Of a run whose cost is known. */
   costUsd: number | null;
+  costRuns: number;
 }
 
-/** What a set of moments comes to. `perDay`: how many the schedule has; `costMicros`: of those runs, where it is known. */
+/** What runs cost, and of how many it is known: those before the gateway came told nobody. */
+export interface MeteredRuns {
+  micros: number;
+  runs: number;
+}
+
+/** What a set of moments comes to. `perDay`: how many the schedule has; `cost`: null where nobody may know. */
 export function measure(
   turns: readonly TurnView[],
-  { perDay, costMicros }: { perDay: number; costMicros: number | null },
+  { perDay, cost }: { perDay: number; cost: MeteredRuns | null },
 ): Measures {
   const decided = turns.filter(({ outcome }) => outcome !== "open" && outcome !== "skipped");
   const ended = decided.filter(({ outcome }) => outcome === "succeeded" || outcome === "failed");
@@ -42,7 +50,8 @@ export function measure(
     runsPerDay: decided.length === 0 ? null : (ended.length / decided.length) * perDay,
     latencySeconds: quantile(seconds, 0.95),
     medianSeconds: quantile(seconds, 0.5),
-    costUsd: costMicros === null || ended.length === 0 ? null : costMicros / 1e6 / ended.length,
+    costUsd: cost === null || cost.runs === 0 ? null : cost.micros / 1e6 / cost.runs,
+    costRuns: cost?.runs ?? 0,
   };
 }
 
@@ -60,6 +69,8 @@ export function atMost(good: number, of: number): number {
 }
 
 const percent = (share: number) => `${Math.round(share * 1000) / 10} %`;
+/** Cheap runs cost less than a hundredth of a cent. */
+const dollars = (usd: number) => `$${usd.toFixed(usd < 0.001 ? 6 : 4)}`;
 const round = (value: number) => Math.round(value * 100) / 100;
 
 /**
@@ -156,7 +167,7 @@ function latencyGate(now: Measures, baseline: Measures | null, settings: GateSet
 function costGate(now: Measures, baseline: Measures | null, settings: GateSettings): MigrationGate {
   const before = baseline?.costUsd ?? null;
   const about = { gate: "cost", unit: "usd_per_run", baseline: before, now: now.costUsd } as const;
-  const counts = { runs: now.ended, runs_needed: settings.min_runs };
+  const counts = { runs: now.costRuns, runs_needed: settings.min_runs };
   if (before === null || now.costUsd === null) {
     const cause =
       before === null
@@ -165,9 +176,9 @@ function costGate(now: Measures, baseline: Measures | null, settings: GateSettin
     return { ...about, ...counts, limit: null, verdict: "not_measured", cause };
   }
   const limit = before * settings.cost_factor;
-  const enough = now.ended >= settings.min_runs;
+  const enough = now.costRuns >= settings.min_runs;
   const verdict = !enough ? "waiting" : now.costUsd > limit ? "breached" : "holds";
-  const cause = `$${now.costUsd.toFixed(4)} a run; it was $${before.toFixed(4)}, the limit is $${limit.toFixed(4)}`;
+  const cause = `${dollars(now.costUsd)} a run; it was ${dollars(before)}, the limit is ${dollars(limit)}`;
   return { ...about, ...counts, limit, verdict, cause };
 }
 

@@ -76,7 +76,8 @@ const turn = (i: number, outcome: TurnView["outcome"], seconds = 10, repeats = 0
 };
 const runs = (good: number, bad: number, seconds = 10) =>
   [...Array(good + bad).keys()].map((i) => turn(i, i < bad ? "failed" : "succeeded", seconds));
-const measured = (turns: TurnView[]): Measures => measure(turns, { perDay: 1440, costMicros: 2_000_000 });
+const measured = (turns: TurnView[]): Measures =>
+  measure(turns, { perDay: 1440, cost: { micros: 2_000_000, runs: turns.length } });
 const settings = GateSettings.parse({ min_runs: 20 });
 const verdicts = (now: TurnView[], before: Measures | null = measured(runs(100, 2))) =>
   Object.fromEntries(judgeGates(measured(now), before, settings).map(({ gate, verdict }) => [gate, verdict]));
@@ -117,6 +118,10 @@ describe("gates", () => {
     assert.equal(verdicts(runs(10, 0)).cost, "waiting");
     assert.equal(verdicts(runs(20, 0)).cost, "breached");
     assert.equal(verdicts(runs(30, 0), null).cost, "not_measured");
+    const few = measure(runs(30, 0), { perDay: 1440, cost: { micros: 500, runs: 5 } });
+    const cost = judgeGates(few, measured(runs(100, 2)), settings).find(({ gate }) => gate === "cost");
+    assert.deepEqual([cost?.verdict, cost?.runs, cost?.now], ["waiting", 5, 0.0001]);
+    assert.match(cost?.cause ?? "", /^\$0\.000100 a run; it was \$0\.0196/);
   });
 });
 

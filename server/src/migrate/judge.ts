@@ -36,8 +36,8 @@ export async function judge(
   const failing = await failingTasks(db, workflowType);
   const turns = row.mode === "share" ? all.filter(({ way }) => way === "phase") : all;
   const views = turns.map((turn) => viewOf(turn, failing));
-  const costMicros = row.phase >= 3 ? await costOfTurns(db, workflowType, row.sinceMs) : null;
-  const now = measure(views, { perDay: perDayOf(timetable, views), costMicros });
+  const cost = row.phase >= 3 ? await costOfTurns(db, workflowType, row.sinceMs) : null;
+  const now = measure(views, { perDay: perDayOf(timetable, views), cost });
   const gates = judgeGates(now, row.phase === 0 ? null : row.baseline, row.settings.gates);
   await changeMigration(db, workflowType, { gates, gatesAtMs: nowMs });
   const judged = { ...row, gates };

@@ -27,9 +27,9 @@ export async function baselineOf(
 ): Promise<Measures | null> {
   const fromMs = nowMs - row.settings.gates.baseline_hours * HOUR_MS;
   const turns = await turnsBetween(db, row.workflowType, fromMs, nowMs);
-  const metered = await costOfTurns(db, row.workflowType, fromMs);
+  const cost = await costOfTurns(db, row.workflowType, fromMs);
   const views = turns.map((turn) => viewOf(turn));
-  const measured = measure(views, { perDay: perDayOf(timetable, views), costMicros: metered });
+  const measured = measure(views, { perDay: perDayOf(timetable, views), cost });
   if (measured.ended === 0) return null;
   return { ...measured, costUsd: measured.costUsd ?? row.settings.costUsdPerRun };
 }

@@ -2,6 +2,7 @@
 import type { LaneHour } from "#core/adjust.ts";
 import type { ModelUse, RunSize } from "#core/adjust-candidates.ts";
 import type { Queryable } from "./database.ts";
+import { runCost } from "./run-cost.ts";
 
 const MOST_LANES = 500;
 const MOST_MODELS = 100;
@@ -90,9 +91,7 @@ export async function runSizes(
 ): Promise<RunSize[]> {
   const { rows } = await db.query(
     `select tasks, count(*)::int as runs, avg(micros) as mean, coalesce(var_samp(micros), 0) as variance
-       from (select task_count as tasks, greatest(cost_micros, (
-                      select sum(l.cost_micros) from ledger l
-                       where l.execution_id = e.execution_id and l.state = 'settled'))::float8 / task_count as micros
+       from (select task_count as tasks, ${runCost("e")}::float8 / task_count as micros
                from workflow_orchestration e
               where created_at >= $1 and created_at < $2 and workflow_type = $3 and content_type = $4
                 and status = 'COMPLETED' and attempts = 1 and task_count > 0

@@ -2,9 +2,10 @@
 import { EXECUTION_STATUSES, type ExecutionStatus } from "@master-orchestrator/contract";
 import type { Queryable, Row } from "./database.ts";
 import { CREATED_MICROS, type Listing, newestFirst, type Position } from "./listing.ts";
+import { runCost } from "./run-cost.ts";
 
 const SUMMARY = `execution_id, parent_execution_id, workflow_type, status, priority, attempts, task_count,
-  cost_micros, created_at, started_at, completed_at, ${CREATED_MICROS}`;
+  ${runCost("workflow_orchestration")} as cost_micros, created_at, started_at, completed_at, ${CREATED_MICROS}`;
 
 const LISTING: Listing = {
   table: "workflow_orchestration",
@@ -111,8 +112,8 @@ export async function executionById(db: Queryable, executionId: string): Promise
               select coalesce(jsonb_agg(jsonb_build_object('task_id', t.task_id, 'content_type', t.content_type,
                        'payload', t.payload) order by t.task_id), '[]')
                 from execution_tasks et join tasks t using (task_id)
-               where et.execution_id = e.execution_id)) else input end as input
-       from workflow_orchestration e where execution_id = $1`,
+               where et.execution_id = workflow_orchestration.execution_id)) else input end as input
+       from workflow_orchestration where execution_id = $1`,
     [executionId],
   );
   const row = rows[0];

@@ -1,7 +1,8 @@
 /** Owns the rows that say who ran which moment of a schedule, what n8n told of its executions, and shadows. Decides nothing. */
 import type { ShadowDifference, ShadowRun } from "@master-orchestrator/contract";
-import type { TurnView } from "#core/migration-gates.ts";
+import type { MeteredRuns, TurnView } from "#core/migration-gates.ts";
 import type { Queryable, Row } from "./database.ts";
+import { runCost } from "./run-cost.ts";
 
 export interface TurnRow {
   slotMs: number;
@@ -142,19 +143,24 @@ export async function openTasks(db: Queryable, workflowType: string): Promise<Op
   return rows.map((row) => ({ taskId: row.task_id, failures: row.failures, executionId: row.execution_id }));
 }
 
-/** What the tasks of these turns cost by the ledger, in millionths of a dollar; null where nothing was metered. */
+/** What the runs of these turns cost, of those that reported it or were metered; null where none was. */
 export async function costOfTurns(
   db: Queryable,
   workflowType: string,
   sinceMs: number,
-): Promise<number | null> {
+): Promise<MeteredRuns | null> {
   const { rows } = await db.query(
-    `select sum(e.cost_micros)::bigint as micros from migration_turns m
-       join execution_tasks x on x.task_id = m.task_id join workflow_orchestration e using (execution_id)
-      where m.workflow_type = $1 and m.slot >= $2`,
+    `select sum(micros)::bigint as micros, count(*)::int as runs
+       from (select m.slot, sum(${runCost("e")} / greatest(1, e.task_count)) as micros
+               from migration_turns m join execution_tasks x using (task_id)
+               join workflow_orchestration e using (execution_id)
+              where m.workflow_type = $1 and m.slot >= $2 and m.outcome in ('succeeded', 'failed')
+              group by m.slot) turns
+      where micros > 0`,
     [workflowType, new Date(sinceMs)],
   );
-  return rows[0]?.micros || null;
+  const { micros, runs } = rows[0]!;
+  return runs === 0 ? null : { micros, runs };
 }
 
 function turnOf(row: Row): TurnRow {

@@ -1,6 +1,7 @@
 /** Reads what runs of sub-workflows took and cost, for simulations of the past. Changes nothing. */
 import type { AttemptState } from "@master-orchestrator/contract";
 import type { Queryable } from "./database.ts";
+import { runCost } from "./run-cost.ts";
 
 export interface RecordedRun {
   costMicros: number;
@@ -16,9 +17,7 @@ export interface RecordedRun {
 /** Of runs that were begun since a moment and have ended, the newest `limit`, the oldest first. */
 export async function recordedRuns(db: Queryable, fromMs: number, limit: number): Promise<RecordedRun[]> {
   const { rows } = await db.query(
-    `select greatest(e.cost_micros, (select sum(l.cost_micros) from ledger l
-                                      where l.execution_id = e.execution_id and l.state = 'settled'))::bigint as cost_micros,
-            a.attempts from (
+    `select ${runCost("e")} as cost_micros, a.attempts from (
        select execution_id, cost_micros, created_at from workflow_orchestration
         where created_at >= $1 and completed_at is not null and workflow_type <> 'master_orchestrator'
         order by created_at desc, execution_id desc limit $2) e

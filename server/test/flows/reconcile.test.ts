@@ -181,4 +181,12 @@ test("what was reserved, settled, released and assumed, by whom: as the provider
   for (const by of LEDGER_GROUPS) {
     assert.deepEqual(await reported(house, by), summed(charges, by), `by ${by}`);
   }
+  for (const { execution } of callers) {
+    const own = charges.filter(({ names }) => names.execution === execution);
+    const { cost_usd } = (await house.api("GET", `/executions/${execution}`)).body;
+    assert.equal(
+      micros(cost_usd),
+      own.reduce((sum, { settled }) => sum + settled, 0),
+    );
+  }
 });

@@ -131,7 +131,7 @@ it("models go through the gateway, the triggers go, n8n is killed on the way, an
     t.diagnostic(`${run.slot} ${run.by} ${run.way} ${run.outcome} [${run.n8n_execution_ids}] ${run.cause}`);
   }
   const told = events.map(({ at, event, cause }: Json) => `${at} ${event}: ${cause}`).reverse();
-  if (process.env.LOG_ALL) for (const line of told) t.diagnostic(line);
+  for (const line of told) t.diagnostic(line);
   const doubled = runs.filter(({ n8n_execution_ids }: Json) => n8n_execution_ids.length > 1);
   const lost = runs.filter(({ outcome }: Json) => outcome === "lost");
   assert.deepEqual({ odd, doubled, lost }, { odd: [], doubled: [], lost: [] });
