@@ -160,16 +160,17 @@ async function ask(
     throw new Unreachable(`n8n does not answer: ${error instanceof Error ? error.message : String(error)}`);
   }
   const value = read(answer.body);
-  if (answer.status === 404 && value !== null) return null;
+  // A booting n8n answers 200 with a page, and 404 with one.
+  if (value === null && (answer.status < 400 || answer.status === 404))
+    throw new Unreachable("n8n is starting, or what answers is no n8n");
+  if (answer.status === 404) return null;
   const message = typeof value?.message === "string" ? value.message : "no reason";
   if (answer.status >= 500 || answer.status === 429) {
     throw new Unreachable(`n8n answered HTTP ${answer.status}: ${message}`);
   }
   if (answer.status >= 400)
     throw new Refused(answer.status, `n8n refused (HTTP ${answer.status}): ${message}`);
-  // A booting n8n answers 200 with a page, and 404 with one.
-  if (value === null) throw new Unreachable("n8n is starting, or what answers is no n8n");
-  return value;
+  return value ?? {};
 }
 
 function read(body: Uint8Array): Answer | null {

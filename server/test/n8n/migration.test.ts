@@ -130,8 +130,10 @@ it("an edit in n8n is never written over; a rollback waits for an n8n that is do
   assert.equal((await bench.migration()).state, "rollback_pending");
   const { n8n } = (await house.api("GET", "/migrations")).body;
   assert.equal(n8n.reachable, false);
-  stub.mood = "booting";
-  await bench.live(1);
+  for (const mood of ["booting", "waking"] as const) {
+    stub.mood = mood;
+    await bench.live(1);
+  }
   stub.mood = "up";
   await bench.live(4);
   const back = await bench.migration();
@@ -152,6 +154,7 @@ it("an edit in n8n is never written over; a rollback waits for an n8n that is do
   ]) {
     assert.ok(told.has(event), `${event} is told`);
   }
+  assert.ok(!told.has("blocked"), "an n8n that starts is waited for");
   const { version } = (await bench.migration()).original;
   const bytes = await house.api("GET", `/migrations/nightly/original?version=${version}`);
   assert.equal(bytes.text, content(workflow));

@@ -27,8 +27,8 @@ export interface StubN8n {
   messages: Json[];
   /** Ids of executions that were stopped. */
   stopped: string[];
-  /** `down`: refuses connections' requests by 503; `booting`: answers 200 with a page, as n8n does. */
-  mood: "up" | "down" | "booting";
+  /** `down`: refuses connections' requests by 503; `booting` and then `waking`: answers 200, then 404 with a page, as n8n does. */
+  mood: "up" | "down" | "booting" | "waking";
   add(workflow: Json): string;
   close(): Promise<void>;
 }
@@ -106,6 +106,8 @@ function answer(
   const url = new URL(request.url as string, "http://n8n");
   if (stub.mood === "down") return { status: 503, value: { message: "Service Unavailable" } };
   if (stub.mood === "booting") return { status: 200, page: "n8n is starting up. Please wait" };
+  if (stub.mood === "waking")
+    return { status: 404, page: `<pre>Cannot ${request.method} ${url.pathname}</pre>` };
   const hook = /^\/webhook\/(.+)$/.exec(url.pathname)?.[1];
   if (hook !== undefined) return atHook(stub, request, hook, body);
   if (request.headers["x-n8n-api-key"] !== stub.apiKey)
