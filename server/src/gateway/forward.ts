@@ -60,17 +60,21 @@ export async function forward(
   call: ProviderCall,
 ): Promise<ProviderAnswer | NoAnswer> {
   try {
-    const answer = await outbound.stream(call.method, settings.baseUrl + call.path, {
-      headers: {
-        ...call.headers,
-        ...keyHeader(call.bearer ? "openai" : call.provider, settings.apiKey),
-        "accept-encoding": "identity",
-        "user-agent": "master-orchestrator",
+    const answer = await outbound.stream(
+      call.method,
+      { base: settings.baseUrl, path: call.path },
+      {
+        headers: {
+          ...call.headers,
+          ...keyHeader(call.bearer ? "openai" : call.provider, settings.apiKey),
+          "accept-encoding": "identity",
+          "user-agent": "master-orchestrator",
+        },
+        ...(call.method === "POST" ? { body: call.body } : {}),
+        signal: call.signal,
+        mayBegin: call.mayBegin,
       },
-      ...(call.method === "POST" ? { body: call.body } : {}),
-      signal: call.signal,
-      mayBegin: call.mayBegin,
-    });
+    );
     return unpacked({ ...answer, headers: passedOn(answer.headers, settings.apiKey) });
   } catch (error) {
     if (!(error instanceof OutboundFailure)) throw error;

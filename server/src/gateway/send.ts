@@ -54,7 +54,6 @@ export async function send(
   }
   const cut = new AbortController();
   const sending: Sending = { walk, target, ask, apiKey: settings.apiKey, cut, settle };
-  const timers = cutInTime(sending);
   const { path, body } = addressed(walk, target);
   const sent = forward(context.outbound, settings, {
     provider: target.provider,
@@ -66,6 +65,8 @@ export async function send(
     signal: cut.signal,
     mayBegin,
   });
+  // It is on its way: what follows costs the caller nothing.
+  const timers = cutInTime(sending);
   const answer = await timing.of("provider", sent);
   timers.answered();
   if ("refusal" in answer) {

@@ -58,9 +58,14 @@ export interface Outbound {
   head(url: string, request?: OutboundRequest): Promise<OutboundResponse>;
   /**
    * Sends once and hands the answer on as it comes, of any size and however long it takes: for AI providers, whose
-   * addresses are the operator's own settings and are not guarded. Throws OutboundFailure before the first byte.
+   * addresses are the operator's own settings and are not guarded. `base`: one of those, without a trailing slash;
+   * `path`: behind it, percent-encoded, with its query. Throws OutboundFailure before the first byte.
    */
-  stream(method: "GET" | "POST", url: string, request: OutboundStreamRequest): Promise<OutboundStream>;
+  stream(
+    method: "GET" | "POST",
+    to: { base: string; path: string },
+    request: OutboundStreamRequest,
+  ): Promise<OutboundStream>;
   /** At registration. Throws Problem `outbound_refused` for a literal address that may never be called. */
   check(url: string): void;
   /** Closes idle connections and cuts open requests. */
@@ -121,18 +126,20 @@ export function createOutbound(options: OutboundOptions): Outbound {
     }
   }
 
-  async function stream(
-    method: "GET" | "POST",
-    url: string,
-    request: OutboundStreamRequest,
-  ): Promise<OutboundStream> {
-    const { url: to } = readTarget(url);
-    const addressed = { method, origin: to.origin, path: to.pathname + to.search, host: to.host };
-    return await streamed(unguarded, addressed, request);
-  }
+  /** The providers' bases, read once: they are settings, as many as there are providers. */
+  const bases = new Map<string, URL>();
+  const baseOf = (base: string) => {
+    const url = bases.get(base) ?? readTarget(base).url;
+    bases.set(base, url);
+    return url;
+  };
 
   return {
-    stream,
+    async stream(method, to, request) {
+      const { origin, host, pathname } = baseOf(to.base);
+      const path = pathname === "/" ? to.path : pathname + to.path;
+      return await streamed(unguarded, { method, origin, path, host }, request);
+    },
     send: (method, url, request = {}) => send(method, url, request),
     post: (url, request) => send("POST", url, request),
     get: (url, request = {}) => send("GET", url, request),
