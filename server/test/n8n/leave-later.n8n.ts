@@ -33,14 +33,14 @@ function asking(siteUrl: string, credentialId: string) {
 const momentAfter = (ms: number) => (Math.floor(ms / EVERY_MS) + 1) * EVERY_MS;
 
 /** In the midst of the run of the next moment; back after one more moment has passed without it. */
-async function killInMidRun(n8n: RealN8n): Promise<[fromMs: number, toMs: number]> {
+async function killInMidRun(n8n: RealN8n): Promise<{ moment: number; awayMs: number }> {
   const moment = momentAfter(Date.now());
   await sleep(moment + 2_500 - Date.now());
   const fromMs = Date.now();
   await n8n.kill();
   await sleep(moment + EVERY_MS + 2_000 - Date.now());
   await n8n.start();
-  return [fromMs, Date.now()];
+  return { moment, awayMs: Date.now() - fromMs };
 }
 
 const folder = findN8n();
@@ -108,10 +108,13 @@ it("models go through the gateway, the triggers go, n8n is killed on the way, an
   const { nodes } = await n8n.call("GET", `/workflows/${id}`);
   assert.ok(!nodes.some(({ type }: Json) => type.endsWith(".scheduleTrigger")), "no schedule is left in n8n");
   await until("runs without a trigger in n8n", ({ runs }) => runs.succeeded >= 1);
-  const down = await killInMidRun(n8n);
-  t.diagnostic(`killed and started: away for ${Math.round((down[1] - down[0]) / 1000)} s`);
+  const { moment: killed, awayMs } = await killInMidRun(n8n);
+  t.diagnostic(`killed and started: away for ${Math.round(awayMs / 1000)} s`);
+  assert.equal(site.done.get(killed) ?? 0, 0, "its run was cut off");
   const { runs: atKill } = await migration();
   await until("runs after the restart", ({ runs }) => runs.succeeded >= atKill.succeeded + 2);
+  await until("what was cut off is made up for", () => site.done.get(killed) === 1);
+  t.diagnostic(`${new Date().toISOString()} the run of ${new Date(killed).toISOString()} is made up for`);
   await api("POST", `/migrations/${TYPE}/rollback`, { reason: "the test is over" });
   await until("the original", ({ state }) => state === "rolled_back");
   assert.equal(content(await n8n.call("GET", `/workflows/${id}`)), original, "the original's bytes");
