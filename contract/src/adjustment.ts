@@ -62,7 +62,7 @@ export const ADJUSTMENT_STATES = [
 export const AdjustmentState = z.enum(ADJUSTMENT_STATES);
 export type AdjustmentState = z.infer<typeof AdjustmentState>;
 
-export const ADJUSTMENT_KINDS = ["model", "batch"] as const;
+export const ADJUSTMENT_KINDS = ["model", "batch", "hours"] as const;
 export const AdjustmentKind = z.enum(ADJUSTMENT_KINDS);
 export type AdjustmentKind = z.infer<typeof AdjustmentKind>;
 

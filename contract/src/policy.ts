@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AdjustPolicy } from "./adjustment.ts";
 import { AlertsPolicy } from "./alerts-policy.ts";
 import { mergeDocument } from "./merge.ts";
-import { Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
+import { DayHours, Json, NextCursor, PageQuery, Timestamp, Usd } from "./primitives.ts";
 import { RecoveryPolicy } from "./recovery.ts";
 import { validate } from "./validate.ts";
 
@@ -59,6 +59,10 @@ const LanePolicy = z
       description: "No run of fewer tasks while more wait; within the workflow's batch",
     }),
     batch_max: Batch.meta({ description: "No run of more tasks; within the workflow's batch" }),
+    hours: DayHours.optional().meta({
+      description:
+        "Of the UTC day: tasks start from the first hour until before the second, over midnight if it is the larger",
+    }),
     models: z
       .record(ModelName, z.strictObject({ to: ModelName, provider: z.enum(["openai", "gemini"]).optional() }))
       .optional()

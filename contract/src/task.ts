@@ -58,6 +58,7 @@ export const HOLD_REASONS = [
   "workflow_paused",
   "workflow_without_target",
   "circuit_open",
+  "outside_hours",
   "concurrency_total",
   "concurrency_workflow",
   "high_load",

@@ -1,6 +1,14 @@
 /** How a sub-workflow is registered. */
 import { z } from "zod";
-import { ContentType, JsonObject, NextCursor, Priority, Timestamp, WorkflowType } from "./primitives.ts";
+import {
+  ContentType,
+  DayHours,
+  JsonObject,
+  NextCursor,
+  Priority,
+  Timestamp,
+  WorkflowType,
+} from "./primitives.ts";
 import { TargetSettings, TargetShown, WebhookUrl } from "./target.ts";
 
 const WebhookAuth = z.union([
@@ -73,11 +81,9 @@ export const Schedule = z
       .max(2_592_000)
       .optional()
       .meta({ description: "No run sooner than this after the last scheduled task has ended" }),
-    hours: z
-      .tuple([z.int().min(0).max(23), z.int().min(0).max(24)])
-      .refine(([from, to]) => from !== to, { message: "must differ: [from, to), over midnight if from > to" })
-      .optional()
-      .meta({ description: "Runs only from the first hour until before the second, in time_zone" }),
+    hours: DayHours.optional().meta({
+      description: "Runs only from the first hour until before the second, in time_zone",
+    }),
     time_zone: z
       .string()
       .max(100)

@@ -1,7 +1,16 @@
 /** Makes up what could make a lane's tasks cheaper, from what its calls and runs have cost. Expects and decides nothing. */
-import type { AdjustmentKind, AdjustPolicy, Policy, PolicyField } from "@master-orchestrator/contract";
-import { percent, usd } from "./adjust.ts";
+import type {
+  AdjustmentKind,
+  AdjustPolicy,
+  DayHours,
+  Policy,
+  PolicyField,
+} from "@master-orchestrator/contract";
+import { type LaneHour, percent, usd } from "./adjust.ts";
 import { fieldAt } from "./adjust-change.ts";
+import { cheaperHours } from "./adjust-hours.ts";
+import { hoursInWords, isWithin, utcHourOf } from "./hours.ts";
+import { laneName } from "./share.ts";
 
 /** What a lane's calls of one model used and cost. */
 export interface ModelUse {
@@ -34,13 +43,17 @@ export interface LaneEvidence {
   completed: number;
   models: readonly ModelUse[];
   sizes: readonly RunSize[];
+  /** What ended and was charged, by full hours of the window and of the days before it. */
+  hours: readonly LaneHour[];
 }
 
 /** How a lane's costs differ from those recorded. */
 export type LaneCosts =
   | { lane: string; by: "factor"; factor: number }
   /** What a task costs in a run of at least so many tasks; ascending, the first from 1 on. */
-  | { lane: string; by: "size"; steps: readonly { from: number; micros: number }[] };
+  | { lane: string; by: "size"; steps: readonly { from: number; micros: number }[] }
+  /** What a task costs whose run begins within hours of the UTC day, and outside of them. */
+  | { lane: string; by: "hours"; hours: DayHours; inside: number; outside: number };
 
 export interface Candidate {
   kind: AdjustmentKind;
@@ -59,7 +72,7 @@ export interface Market {
   costAt(use: ModelUse, provider: string, model: string): number | null;
 }
 
-type Rules = Pick<AdjustPolicy, "least_saving_share">;
+type Rules = Pick<AdjustPolicy, "least_saving_share" | "least_tasks">;
 
 /** With fewer runs of a size nothing is derived from them. */
 const LEAST_RUNS = 10;
@@ -67,16 +80,16 @@ const BEYOND_CHANCE = 1.96;
 
 /** At most one of each kind: the one that saves most by the figures at hand. */
 export function candidatesFor(lane: LaneEvidence, market: Market, rules: Rules): Candidate[] {
-  return [cheaperModel(lane, market, rules), otherBatch(lane, market.policy, rules)].filter(
-    (candidate) => candidate !== null,
-  );
+  return [
+    cheaperModel(lane, market, rules),
+    otherBatch(lane, market.policy, rules),
+    otherHours(lane, market.policy, rules),
+  ].filter((candidate) => candidate !== null);
 }
-
-const nameOf = ({ workflowType, contentType }: LaneEvidence) => `${workflowType}/${contentType}`;
 
 /** The dearest exchange that saves: of one model that the lane calls for one that the house knows. */
 function cheaperModel(lane: LaneEvidence, market: Market, rules: Rules): Candidate | null {
-  const name = nameOf(lane);
+  const name = laneName(lane);
   const options = lane.models.flatMap((use) => {
     const path = ["lanes", name, "models", use.model];
     if (fieldAt(market.policy, path) !== null) return [];
@@ -114,7 +127,7 @@ function alternatives(use: ModelUse, { policy, known }: Market) {
 
 /** Runs from one size on against smaller ones: whichever are cheaper for a task, beyond chance. */
 function otherBatch(lane: LaneEvidence, policy: Policy, rules: Rules): Candidate | null {
-  const name = nameOf(lane);
+  const name = laneName(lane);
   const all = pooled(lane.sizes);
   if (!all || all.meanMicros <= 0) return null;
   const options = lane.sizes.flatMap(({ tasks: from }) => {
@@ -164,6 +177,27 @@ function otherBatch(lane: LaneEvidence, policy: Policy, rules: Rules): Candidate
   };
 }
 
+/** At other hours than now: those at which tasks have cost less, day after day. */
+function otherHours(lane: LaneEvidence, policy: Policy, rules: Rules): Candidate | null {
+  const found = cheaperHours(lane.hours, rules);
+  if (!found) return null;
+  const name = laneName(lane);
+  const { hours, insideUsd, outsideUsd, days, cheaperOn, savingShare } = found;
+  const words = hoursInWords(hours);
+  const path = ["lanes", name, "hours"];
+  const costs: LaneCosts = {
+    ...{ lane: name, by: "hours", hours },
+    ...{ inside: insideUsd * 1e6, outside: outsideUsd * 1e6 },
+  };
+  return {
+    kind: "hours",
+    title: `${name}: tasks start from ${words}`,
+    why: `a task costs ${usd(insideUsd)} from ${words}, and ${usd(outsideUsd)} at other hours, less on ${cheaperOn} of ${days} days: ${percent(savingShare)} off the mean. Until those hours begin, tasks wait`,
+    fields: [{ path, before: fieldAt(policy, path) as DayHours | null, after: hours }],
+    costs: { current: costs, proposed: costs },
+  };
+}
+
 /** Groups of runs taken together: what a task of theirs costs, and how much runs vary around that. */
 function pooled(sizes: readonly RunSize[]): Omit<RunSize, "tasks"> | null {
   const runs = sizes.reduce((sum, size) => sum + size.runs, 0);
@@ -178,9 +212,16 @@ function pooled(sizes: readonly RunSize[]): Omit<RunSize, "tasks"> | null {
   return { runs, meanMicros, varianceMicros: runs > 1 ? squares / (runs - 1) : 0 };
 }
 
-/** What one try of a task costs in a run of so many. */
-export function costIn(costs: LaneCosts | undefined, costMicros: number, tasks: number): number {
+/** What one try of a task costs in a run of so many that begins at a moment. */
+export function costIn(
+  costs: LaneCosts | undefined,
+  costMicros: number,
+  { tasks, atMs }: { tasks: number; atMs: number },
+): number {
   if (!costs) return costMicros;
+  if (costs.by === "hours") {
+    return Math.round(isWithin(costs.hours, utcHourOf(atMs)) ? costs.inside : costs.outside);
+  }
   if (costs.by === "factor") return Math.round(costMicros * costs.factor);
   const step = costs.steps.findLast(({ from }) => tasks >= from);
   return step ? Math.round(step.micros) : costMicros;

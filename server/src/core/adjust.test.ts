@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AdjustPolicy, defaultPolicy } from "@master-orchestrator/contract";
+import { chance } from "#test/chance.ts";
 import { efficiencyOf, hasBecomeDearer, judgeAdjustment, type LaneHour } from "./adjust.ts";
 import { candidatesFor, type LaneEvidence } from "./adjust-candidates.ts";
 import { movedFields, withFields } from "./adjust-change.ts";
@@ -68,6 +69,7 @@ const evidence: LaneEvidence = {
     { tasks: 1, runs: 20, meanMicros: 12_000, varianceMicros: 1_000_000 },
     { tasks: 5, runs: 20, meanMicros: 8_000, varianceMicros: 1_000_000 },
   ],
+  hours: [],
 };
 
 test("candidates are derived from what calls and runs have cost, and only what saves enough", () => {
@@ -89,6 +91,39 @@ test("candidates are derived from what calls and runs have cost, and only what s
   const unpriced = { ...market, costAt: () => null };
   const noisy = evidence.sizes.map((size) => ({ ...size, varianceMicros: 1e10 }));
   assert.deepEqual(candidatesFor({ ...evidence, sizes: noisy }, unpriced, rules), []);
+});
+
+/** Five days of 24 hours, each with ten tasks at what `cost` says of its hour and day. */
+const days = (cost: (hour: number, day: number) => number): LaneHour[] =>
+  Array.from({ length: 120 }, (_, i) => {
+    const costMicros = 10 * cost(i % 24, Math.floor(i / 24));
+    return { atMs: i * 3_600_000, completed: 10, deadLettered: 0, costMicros };
+  });
+
+test("hours are derived where tasks cost less day after day, the longest that save about as much", () => {
+  const market = { policy: defaultPolicy(), known: [], costAt: () => null };
+  const found = (of: LaneHour[]) =>
+    candidatesFor({ ...evidence, sizes: [], hours: of }, market, rules).find(({ kind }) => kind === "hours");
+  const atNight = (hour: number) => hour >= 22 || hour < 6;
+  const night = found(days((hour) => (atNight(hour) ? 10_000 : 30_000)));
+  assert.deepEqual(night?.fields, [
+    { path: ["lanes", "writer/news", "hours"], before: null, after: [22, 6] },
+  ]);
+  assert.deepEqual(night?.costs.proposed, {
+    ...{ lane: "writer/news", by: "hours", hours: [22, 6] },
+    ...{ inside: 10_000, outside: 30_000 },
+  });
+  assert.match(
+    night?.why ?? "",
+    /^a task costs \$0\.0100 from 22 to 6 o'clock UTC, and \$0\.0300 at other hours, less on 5 of 5 days: 57 %/,
+  );
+  const once = days((hour, day) => (day === 0 && atNight(hour) ? 1 : 20_000));
+  assert.equal(found(once), undefined, "one cheap night is no habit");
+  assert.equal(found(days(() => 20_000)), undefined);
+  for (const seed of [1, 2, 3, 4, 5]) {
+    const random = chance(seed);
+    assert.equal(found(days(() => random.int(5_000, 35_000))), undefined, `noise, seed ${seed}`);
+  }
 });
 
 test("fields go back alone, and one that somebody has changed since is noticed", () => {

@@ -191,6 +191,28 @@ describe("a closed gate", () => {
     ]);
   });
 
+  it("of a lane outside of its hours opens when they begin; what has begun goes on", () => {
+    const at = (hours: [number, number]) => ({
+      policy: aPolicy({ lanes: { [`${WORKFLOW}/default`]: { hours } } }),
+      runs: [aFailedRun({ contentType: "default" })],
+    });
+    const decisions = admitted({ lanes, ...at([22, 6]) });
+    assert.deepEqual(held(decisions), ["content_pipeline/default outside_hours 2"]);
+    const [hold] = holds(decisions);
+    assert.match(hold!.cause, /start from 22 to 6 o'clock UTC/);
+    assert.equal(hold!.expectedAtMs, NOW + 10 * 60 * MINUTE);
+    assert.equal(decisions.filter(({ kind }) => kind === "retry").length, 1);
+    for (const [hours, starts] of [
+      [[12, 13], true],
+      [[11, 12], false],
+      [[0, 24], true],
+      [[13, 12], false],
+    ] as const) {
+      const [first] = dispatches(admitted({ lanes, ...at([...hours]), runs: [] }));
+      assert.equal(first !== undefined, starts, String(hours));
+    }
+  });
+
   it("keeps retries and snoozed runs waiting as well, and starts them later", () => {
     const runs = [aFailedRun({ contentType: "news" }), aSnoozedRun({ contentType: "tips" })];
     const decisions = admitted({ runs, paused: true });

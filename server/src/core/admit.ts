@@ -4,6 +4,7 @@ import { laneBatch, largestBatch } from "./adapt.ts";
 import { type Capacity, fitting, type ClosedGate as Gate, openCapacity, setAside, take } from "./capacity.ts";
 import type { Decision, Dispatch, Expected, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
+import { hoursInWords, isWithin, nextBeginning, utcHourOf } from "./hours.ts";
 import { byRank, score } from "./rank.ts";
 import { ORCHESTRATOR } from "./recovery-steps.ts";
 import { restart, staysAtTarget } from "./restart.ts";
@@ -213,6 +214,8 @@ function closedGate(candidate: Candidate, slots: Slots, snapshot: Snapshot, plac
   const nowhere =
     candidate.kind === "run" && staysAtTarget(candidate.run) ? null : targetGate(places, workflowType);
   if (nowhere) return nowhere;
+  const outside = candidate.kind === "lane" ? hoursGate(candidate.lane, snapshot) : null;
+  if (outside) return outside;
   if (!keepsSlot(candidate) && (slots.byWorkflow.get(workflowType) ?? 0) <= 0) {
     const cause = `${workflowType} runs at its limit of ${workflow.maxConcurrent} at once (max_concurrent)`;
     return { reason: "concurrency_workflow", cause };
@@ -247,6 +250,17 @@ function circuitGate({ state, cause, subject, nextAtMs }: Recovery): Gate {
     reason: "circuit_open",
     cause: `${cause}; ${then}`,
     expectedAtMs: state === "open" ? (nextAtMs ?? undefined) : undefined,
+  };
+}
+
+/** What has begun goes on: only what has not started yet waits for its lane's hours. */
+function hoursGate(lane: LaneView, { policy, nowMs }: Snapshot): Gate | null {
+  const hours = policy.lanes[laneName(lane)]?.hours;
+  if (!hours || isWithin(hours, utcHourOf(nowMs))) return null;
+  return {
+    reason: "outside_hours",
+    cause: `tasks of ${laneName(lane)} start from ${hoursInWords(hours)} (policy lanes, hours)`,
+    expectedAtMs: nextBeginning(hours, nowMs),
   };
 }
 

@@ -72,6 +72,7 @@ describe("the gates", () => {
       "passed orchestrator",
       "passed workflow",
       "passed circuit",
+      "passed hours",
       "closed workflow_concurrency",
     ]);
     const gates = gatesOf(question(laneHold("concurrency_workflow")));

@@ -59,6 +59,7 @@ const GATES: readonly { gate: string; closedBy: readonly HoldReason[]; open: str
     closedBy: ["circuit_open"],
     open: "the workflow's circuit breaker is closed, and so is that of a target",
   },
+  { gate: "hours", closedBy: ["outside_hours"], open: "its lane's hours have begun" },
   {
     gate: "workflow_concurrency",
     closedBy: ["concurrency_workflow"],
@@ -217,6 +218,7 @@ function expectation(question: Question, reason: HoldReason): Expectation {
   if (reason === "workflow_paused" && named !== null)
     return waits("recovery", `the orchestrator resumes ${workflowType}, or somebody does`, named);
   if (reason === "workflow_paused") return waits("resume", `somebody resumes ${workflowType}`, null);
+  if (reason === "outside_hours") return waits("time", "its lane's hours begin", named);
   const short = SHORT[reason];
   if (short) return waits(...short, named);
   if (reason === "workflow_without_target")

@@ -7,6 +7,7 @@ import {
 } from "@master-orchestrator/contract";
 import { intervalFactor, tasksPerSlot } from "./adapt.ts";
 import type { Enqueue, ForgetSchedule, ScheduleSlot, TakeWork } from "./decision.ts";
+import { isWithin } from "./hours.ts";
 import type { ScheduleRule, ScheduleState, Snapshot, WaitingWork, WorkflowView } from "./snapshot.ts";
 
 /** The rule that stored settings mean. */
@@ -210,10 +211,6 @@ function obstacleTo(
     return { reason: "nothing_to_do", cause: SOURCES[rule.source].nothing };
   }
   return null;
-}
-
-function isWithin([from, to]: readonly [number, number], hour: number): boolean {
-  return from < to ? hour >= from && hour < to : hour >= from || hour < to;
 }
 
 /** The hour of the day, 0 to 23, that clocks in `timeZone` show at `atMs`. */

@@ -1,6 +1,6 @@
 /** Looks once an interval whether lanes have become dearer, proposes what could help, and judges what was approved. Every replica does; one looks at a time. */
 import { type Efficiency, type ExpectedEffect, type Policy, Problem } from "@master-orchestrator/contract";
-import { efficiencyOf, hasBecomeDearer, judgeAdjustment } from "#core/adjust.ts";
+import { efficiencyOf, hasBecomeDearer, judgeAdjustment, type LaneHour } from "#core/adjust.ts";
 import {
   type Candidate,
   candidatesFor,
@@ -162,9 +162,10 @@ async function propose(context: AdjusterContext, round: Round): Promise<void> {
   const window = await laneHours(db, { fromMs: windowFromMs, toMs: round.untilMs });
   const dearer = [...window].flatMap(([lane, hours]): Dearer[] => {
     if (round.tried.some((row) => row.lane === lane)) return [];
-    const found = { lane, baseline: efficiencyOf(baseline.get(lane) ?? []), window: efficiencyOf(hours) };
+    const earlier = baseline.get(lane) ?? [];
+    const found = { lane, baseline: efficiencyOf(earlier), window: efficiencyOf(hours) };
     const words = hasBecomeDearer(found.baseline, found.window, rules);
-    return words === null ? [] : [{ ...found, words }];
+    return words === null ? [] : [{ ...found, hours: [...earlier, ...hours], words }];
   });
   dearer.sort((a, b) => b.window.cost_usd - a.window.cost_usd);
   for (const one of dearer.slice(0, MOST_LANES)) {
@@ -177,6 +178,7 @@ interface Dearer {
   lane: string;
   baseline: Efficiency;
   window: Efficiency;
+  hours: readonly LaneHour[];
   words: string;
 }
 
@@ -207,7 +209,7 @@ async function proposeFor(context: AdjusterContext, round: Round, dearer: Dearer
 
 async function evidenceFor(
   db: Queryable,
-  { lane, window }: Dearer,
+  { lane, window, hours }: Dearer,
   span: { fromMs: number; toMs: number },
 ): Promise<LaneEvidence | null> {
   const [workflowType, contentType] = lane.split("/") as [string, string];
@@ -223,6 +225,7 @@ async function evidenceFor(
     completed: window.completed,
     models: await modelUses(db, of, span),
     sizes: await runSizes(db, of, span),
+    hours,
   };
 }
 
@@ -249,6 +252,9 @@ async function expectedOf(
   }
 }
 
+/** What is left undone costs nothing, and saves nothing either. */
+const AS_MUCH_DONE = 0.99;
+
 /** Only this lane's costs differ between the two, so the whole difference is its own. */
 function effectOf(
   { tasks, current, proposed }: Awaited<ReturnType<Expect>>,
@@ -259,6 +265,7 @@ function effectOf(
   const [now, then] = [of(current), of(proposed)];
   const perTask = window.cost_per_task_usd;
   if (!now || !then || now.completed === 0 || then.completed === 0 || perTask === null) return null;
+  if (then.completed < AS_MUCH_DONE * now.completed) return null;
   const saved = (current.cost_usd - proposed.cost_usd) / now.completed;
   return {
     hours,

@@ -230,7 +230,7 @@ function post(state: State, run: Run): void {
   const batch = taskIds.map((taskId) => {
     const { nature, tries } = natures.get(taskId) as Consequence & { tries: number };
     const { durationMs, failures, asks, calls } = nature;
-    const costMicros = costIn(costs, nature.costMicros, taskIds.length);
+    const costMicros = costIn(costs, nature.costMicros, { tasks: taskIds.length, atMs: world.nowMs });
     const work = { taskId, durationMs, fails: tries < failures, costMicros, ...(asks ? { asks } : {}) };
     return { ...work, ...(calls ? { calls } : {}) };
   });

@@ -171,3 +171,48 @@ test("a cheaper model is called for the lane once approved, and taken back by ru
   const again = await house.api("GET", `/adjustments?state=open`);
   assert.deepEqual(again.body.adjustments, [], "it is not proposed again at once");
 });
+
+test("other hours are proposed where tasks cost less then, kept to once approved, and taken back by rule when that hurt", async (t) => {
+  const house = await openTestHouse(t, {
+    policy: { adjust: { ...RULES, baseline_days: 3, measure_within_hours: 24 }, alerts: { enabled: false } },
+    workflows: { writer: { max_concurrent: 3, batch: { min: 1, max: 1 } } },
+  });
+  const begun = house.clock.nowMs();
+  const firstHour = new Date(begun).getUTCHours();
+  // Twelve hours are cheap, until two from now: so it has been for three days.
+  const [from, to] = [(firstHour + 14) % 24, (firstHour + 2) % 24];
+  await house.db.query(
+    `insert into roll_ups (step, at, workflow_type, content_type, completed, cost_micros, wait_buckets, work_buckets, total_buckets)
+     select 'hour', date_trunc('hour', $1::timestamptz) - make_interval(hours => n), 'writer', 'default', 20,
+            case when (n + 1) % 24 < 12 then 200000 else 600000 end, '{}', '{}', '{}' from generate_series(1, 72) n`,
+    [new Date(begun)],
+  );
+  let cost = 0.04;
+  house.workflow("writer").always((delivery: Delivery) => done(delivery, cost));
+  const hourOf = async (count: number) => {
+    if (count > 0) await house.enqueue(...Array.from({ length: count }, () => ({})));
+    await nextHour(house);
+  };
+  for (cost of [0.04, 0.04, 0.05, 0.05]) await hourOf(6);
+  const proposed = await awaited(house, "proposed");
+  assert.equal(proposed.kind, "hours");
+  assert.deepEqual(proposed.changes, [{ path: ["lanes", LANE, "hours"], before: null, after: [from, to] }]);
+  assert.match(proposed.why, /less on (\d) of \1 days/);
+  assert.ok(proposed.expected.saving_share > 0.1, JSON.stringify(proposed.expected));
+  assert.equal(proposed.expected.completed.proposed, proposed.expected.completed.current, "as much is done");
+  assert.ok((proposed.expected.wait_p95_seconds.proposed as number) > 10 * 3_600, "and has to wait for it");
+  const path = `/adjustments/${proposed.adjustment_id}`;
+  assert.equal((await house.api("POST", `${path}/approve`)).status, 200);
+  const [waiting] = await house.enqueue({});
+  const opens = begun - (begun % HOUR_MS) + 14 * HOUR_MS;
+  const { hold } = (await house.api("GET", `/tasks/${waiting}`)).body;
+  assert.deepEqual([hold.reason, hold.expected_start], ["outside_hours", new Date(opens).toISOString()]);
+  assert.equal(house.workflow("writer").deliveries.length, 24);
+  await house.leap(opens - house.clock.nowMs());
+  assert.equal((await house.api("GET", `/tasks/${waiting}`)).body.status, "completed");
+  cost = 0.2;
+  for (let hour = 0; hour < 3; hour++) await hourOf(6);
+  const back = await awaited(house, "rolled_back");
+  assert.deepEqual([back.verdict, back.adjustment_id], ["hurt", proposed.adjustment_id]);
+  assert.equal((await house.api("GET", "/policy")).body.policy.lanes[LANE].hours, undefined);
+});

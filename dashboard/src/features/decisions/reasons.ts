@@ -7,6 +7,7 @@ const REASONS: Readonly<Record<HoldReason, true>> = {
   workflow_paused: true,
   workflow_without_target: true,
   circuit_open: true,
+  outside_hours: true,
   concurrency_total: true,
   concurrency_workflow: true,
   high_load: true,
