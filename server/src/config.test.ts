@@ -30,6 +30,7 @@ it("an empty environment gives the documented defaults, and empty values count a
     openai: { apiKey: null, baseUrl: "https://api.openai.com/v1" },
     dailyBudgetUsd: 500,
     tickIntervalMs: 300_000,
+    stopNoticeMs: 0,
     policyFile: null,
     alerts: {
       slackWebhookUrl: null,
@@ -51,6 +52,7 @@ it("an empty environment gives the documented defaults, and empty values count a
 describe("a setting is taken", () => {
   const table: [env: Record<string, string>, read: (config: Config) => unknown, value: unknown][] = [
     [{ TICK_INTERVAL: "1s" }, (c) => c.tickIntervalMs, 1000],
+    [{ STOP_NOTICE: "1.5s" }, (c) => c.stopNoticeMs, 1500],
     [{ TICK_INTERVAL: "1500ms" }, (c) => c.tickIntervalMs, 1500],
     [{ TICK_INTERVAL: "0.5m" }, (c) => c.tickIntervalMs, 30_000],
     [{ TICK_INTERVAL: "1h" }, (c) => c.tickIntervalMs, 3_600_000],

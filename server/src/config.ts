@@ -25,6 +25,8 @@ export interface Config {
   openai: ProviderConfig;
   dailyBudgetUsd: number;
   tickIntervalMs: number;
+  /** Between saying that one is not ready any more and closing the doors, when a supervisor ends it. */
+  stopNoticeMs: number;
   policyFile: string | null;
   alerts: {
     slackWebhookUrl: string | null;
@@ -73,6 +75,7 @@ const SETTINGS = [
   "OPENAI_BASE_URL",
   "DAILY_BUDGET_USD",
   "TICK_INTERVAL",
+  "STOP_NOTICE",
   "POLICY_FILE",
   "SLACK_WEBHOOK_URL",
   "ALERT_WEBHOOK_URL",
@@ -93,7 +96,7 @@ const CLI_SETTINGS = ["ORCHESTRATOR_URL", "ORCHESTRATOR_API_KEY"];
 /** Nobody but us would use this: whatever starts so and is not ours is a mistake. */
 const OWN_PREFIX = "ORCHESTRATOR_";
 /** Others might use these: a mistake where it looks like one of ours. */
-const LIKELY_PREFIXES = ["OUTBOUND_", "TICK_", "DAILY_"];
+const LIKELY_PREFIXES = ["OUTBOUND_", "TICK_", "STOP_", "DAILY_"];
 /** What Kubernetes puts into every container for a Service that is named like us. */
 const INJECTED = /_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)$/;
 const DEFAULT_TICK = "5m";
@@ -121,6 +124,7 @@ export function loadConfig(given: Environment): Config {
     openai: readProvider(env, "OPENAI", "https://api.openai.com/v1"),
     dailyBudgetUsd: readBudget(env),
     tickIntervalMs: readTick(env),
+    stopNoticeMs: readStopNotice(env),
     policyFile: get(env, "POLICY_FILE"),
     alerts: readAlerts(env, publicUrl ?? defaultPublicUrl(host, port)),
     logLevel: readLogLevel(env),
@@ -288,12 +292,28 @@ const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_00
 
 function readTick(env: Environment): number {
   const value = get(env, "TICK_INTERVAL") ?? DEFAULT_TICK;
-  const [, digits, unit] = /^(\d{1,7}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(value) ?? [];
-  const tickMs = digits === undefined ? Number.NaN : Math.round(Number(digits) * UNIT_MS[unit!]! * 1e6) / 1e6;
-  if (!Number.isInteger(tickMs) || tickMs < 1000 || tickMs > 3_600_000) {
+  const tickMs = durationMs(value);
+  if (tickMs === null || tickMs < 1000 || tickMs > 3_600_000) {
     throw wrong("TICK_INTERVAL", value, "from 1s to 1h, with a unit of ms, s, m or h, e.g. 5m");
   }
   return tickMs;
+}
+
+function readStopNotice(env: Environment): number {
+  const value = get(env, "STOP_NOTICE") ?? "0s";
+  const noticeMs = durationMs(value);
+  if (noticeMs === null || noticeMs > 60_000) {
+    throw wrong("STOP_NOTICE", value, "from 0s to 1m, with a unit of ms, s or m, e.g. 5s");
+  }
+  return noticeMs;
+}
+
+/** Whole milliseconds; null for what is no duration. */
+function durationMs(text: string): number | null {
+  const [, digits, unit] = /^(\d{1,7}(?:\.\d{1,3})?)(ms|s|m|h)$/.exec(text) ?? [];
+  if (digits === undefined) return null;
+  const ms = Math.round(Number(digits) * UNIT_MS[unit!]! * 1e6) / 1e6;
+  return Number.isInteger(ms) ? ms : null;
 }
 
 function readAlerts(env: Environment, publicUrl: string): Config["alerts"] {

@@ -45,7 +45,8 @@ export interface House {
   db: Database;
   loop: Loop;
   /** Takes no new request, ends the running cycle and deliveries, closes everything. Idempotent. */
-  stop(): Promise<void>;
+  /** `noticeMs`: for so long others are told first that it is not ready any more, while it serves as ever. */
+  stop(noticeMs?: number): Promise<void>;
 }
 
 /** Opens the database, brings its schema up to date, and starts everything that serves and decides. */
@@ -60,6 +61,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     publicUrl: config.publicUrl,
     nowMs: options.clock?.nowMs,
     tracer: foundation.tracing?.tracer ?? null,
+    isStopping: () => foundation.late.stopping === true,
   });
   try {
     await listen(server, config);
@@ -73,9 +75,11 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const { generatedAdminKey, db } = foundation;
   const engine = await startEngine(foundation, { url, publicUrl });
   let stopping: Promise<void> | undefined;
-  const stop = async () => {
+  const stop = async (noticeMs: number) => {
     // Whoever asks whether it is ready is told no, so that new requests go to another replica.
     foundation.late.stopping = true;
+    const { clock } = foundation;
+    if (noticeMs > 0) await new Promise<void>((resolve) => clock.at(clock.nowMs() + noticeMs, resolve));
     foundation.lockLine.stop();
     foundation.late.live?.stop();
     await engine.stop();
@@ -88,8 +92,8 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     generatedAdminKey,
     db,
     loop: engine.loop,
-    stop() {
-      stopping ??= stop();
+    stop(noticeMs = 0) {
+      stopping ??= stop(noticeMs);
       return stopping;
     },
   };

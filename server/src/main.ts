@@ -17,17 +17,19 @@ async function main(): Promise<void> {
   let embedded: EmbeddedServer | undefined;
   let house: House | undefined;
   let stopping = false;
-  const shutDown = async (code: number) => {
+  const shutDown = async (code: number, noticeMs = 0) => {
     if (stopping) return;
     stopping = true;
     log.info("Stopping: what runs is being finished");
-    await house?.stop().catch((error) => log.error("Stopping was not clean", { error }));
+    await house?.stop(noticeMs).catch((error) => log.error("Stopping was not clean", { error }));
     await embedded?.stop();
     process.exit(code);
   };
   // Whoever read our output may go away; the service goes on.
   process.stdout.on("error", () => {});
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void shutDown(0));
+  // A supervisor's; who presses Ctrl-C waits for no proxy.
+  process.on("SIGTERM", () => void shutDown(0, config.stopNoticeMs));
+  process.on("SIGINT", () => void shutDown(0));
   await mkdir(config.dataDir, { recursive: true, mode: 0o700 });
   if (config.databaseUrl === null) {
     embedded = await startEmbedded({

@@ -4,6 +4,7 @@ import { Problem } from "@master-orchestrator/contract";
 import type { Log } from "#log.ts";
 import { type CycleRow, cyclesAfter, newestCycleId } from "#store/cycles.ts";
 import type { Database } from "#store/database.ts";
+import { isPaused } from "#store/orchestrator.ts";
 import { cycleSummary } from "./present.ts";
 
 /** The part of the process's clock that looking again needs. */
@@ -47,6 +48,8 @@ interface LiveState {
   askedMs: number;
   /** The newest cycle that was sent; null: look for it first. */
   seen: string | null;
+  /** As it was last told. */
+  paused: boolean;
   looking: boolean;
   wanted: boolean;
   quietSinceMs: number;
@@ -59,6 +62,7 @@ export function openLiveFeed(context: LiveContext): LiveFeed {
     listeners: new Map(),
     askedMs: 0,
     seen: null,
+    paused: false,
     looking: false,
     wanted: false,
     quietSinceMs: 0,
@@ -74,7 +78,10 @@ export function openLiveFeed(context: LiveContext): LiveFeed {
         );
       }
       const stream = new PassThrough({ highWaterMark: 2 * MAX_UNREAD_BYTES });
-      if (state.listeners.size === 0) state.seen = await newestCycleId(context.db);
+      if (state.listeners.size === 0) {
+        state.seen = await newestCycleId(context.db);
+        state.paused = await isPaused(context.db);
+      }
       const missed = after === null ? [] : await cyclesAfter(context.db, after, MAX_CYCLES_A_LOOK);
       stream.write(event("status", await context.status()));
       for (const cycle of missed.filter((one) => state.seen !== null && one.cycleId <= state.seen)) {
@@ -148,7 +155,10 @@ async function tell(state: LiveState): Promise<void> {
   const cycles = await cyclesAfter(db, state.seen, MAX_CYCLES_A_LOOK);
   for (const cycle of cycles) send(state, event("cycle", shown(cycle), cycle.cycleId));
   state.seen = cycles.at(-1)?.cycleId ?? state.seen;
-  if (cycles.length > 0) {
+  // A cycle that finds nothing to decide leaves no trace: that somebody has paused is looked at by itself.
+  const paused = await isPaused(db);
+  if (cycles.length > 0 || paused !== state.paused) {
+    state.paused = paused;
     send(state, event("status", await status()));
     state.quietSinceMs = clock.nowMs();
   } else if (clock.nowMs() - state.quietSinceMs >= STILL_THERE_EVERY_MS) {

@@ -30,6 +30,8 @@ export interface ServerOptions {
   audit?(entry: AuditEntry): Promise<void>;
   /** Null: requests are not traced. */
   tracer?: Tracer | null;
+  /** Then connections are not kept: who calls next comes by a new one, and may be sent elsewhere. */
+  isStopping?(): boolean;
   /** For tests: an answer that does not fit its documented schema becomes a 500. */
   checkAnswers?: boolean;
 }
@@ -75,7 +77,12 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     const ms = Math.round(reply.elapsedTime * 10) / 10;
     options.log.debug("request", { where: whereOf(request), status: reply.statusCode, ms });
   });
-  const { nowMs } = options;
+  const { nowMs, isStopping } = options;
+  if (isStopping) {
+    app.addHook("onRequest", async (_request, reply) => {
+      if (isStopping()) reply.raw.shouldKeepAlive = false;
+    });
+  }
   if (nowMs) {
     app.addHook("onSend", async (_request, reply) => {
       reply.header("date", new Date(nowMs()).toUTCString());

@@ -54,6 +54,11 @@ export async function forgetReplica(db: Queryable, replicaId: string): Promise<v
   await db.query("delete from replicas where replica_id = $1", [replicaId]);
 }
 
+export async function isPaused(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query("select paused from orchestrator");
+  return rows[0]?.paused === true;
+}
+
 /** Pauses or resumes all admission; what runs goes on. Returns the database's time. */
 export async function setPaused(tx: Queryable, paused: boolean, actor: string): Promise<void> {
   const { rows } = await tx.query(

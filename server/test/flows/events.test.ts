@@ -76,6 +76,21 @@ test("who listens hears how it stands, and then what each cycle decides, on any 
   await there.leave();
 });
 
+test("who listens hears that somebody has paused, though nothing is there to decide", async (t) => {
+  const house = await openTestHouse(t, {});
+  const other = await house.replica();
+  const there = await listen(other);
+  await house.until("it hears how it stands", () => there.heard[0]?.data.paused === false);
+  await house.api("POST", "/orchestrator/pause");
+  await house.advance(2_000);
+  await house.until("it hears of the pause", () => there.heard.at(-1)?.data.paused === true);
+  assert.deepEqual(
+    there.heard.map(({ event }) => event).filter((event) => event === "cycle"),
+    [],
+  );
+  await there.leave();
+});
+
 test("who comes back with the id of the last event has missed nothing and hears nothing twice", async (t) => {
   const house = await openTestHouse(t, { workflows: { writer: {} } });
   house.workflow("writer").always(completeAtOnce);
