@@ -5,8 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
-import { Agent } from "undici";
-import { postJson } from "./post.ts";
+import { createPoster } from "./post.ts";
 
 const MAX_WAITING_REQUESTS = 400;
 const ANSWERED_WITHIN_MS = 30_000;
@@ -14,7 +13,7 @@ const ANSWERED_WITHIN_MS = 30_000;
 const IN_FLIGHT = 1_000;
 const KEY = "bench-admin-key-0123456789abcdef";
 /** Enough that no request waits for another one's answer at the rates that are measured. */
-const agent = new Agent({ connections: 100, headersTimeout: ANSWERED_WITHIN_MS });
+const poster = createPoster({ connections: 100, withinMs: ANSWERED_WITHIN_MS });
 
 export interface Service {
   base: string;
@@ -99,7 +98,7 @@ export async function startService(databaseUrl: string, env: NodeJS.ProcessEnv =
 }
 
 export async function call(base: string, method: "POST" | "PUT", path: string, body: unknown): Promise<void> {
-  const { status, text } = await postJson(agent, base + path, { method, token: KEY, body });
+  const { status, text } = await poster.post(base + path, { method, token: KEY, body });
   if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);
 }
 
@@ -157,5 +156,5 @@ export async function enqueueAtRate(load: {
 
 /** Closes what the load keeps open, so that the benchmark's process can end. */
 export async function closeLoad(): Promise<void> {
-  await agent.close();
+  poster.close();
 }

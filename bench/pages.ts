@@ -13,6 +13,7 @@ import { type Database, openDatabase } from "../server/src/store/database.ts";
 import { waitingCounts } from "../server/src/store/lane-counts.ts";
 import { migrate } from "../server/src/store/migrate.ts";
 import { machine, percentile, withCluster } from "./cluster.ts";
+import { openings } from "./pages-browser.ts";
 
 const SMALL = 1_000;
 const WAITING = Number(process.env.WAITING ?? 1_000_000);
@@ -23,7 +24,7 @@ const KEY = randomBytes(24).toString("hex");
 /** Pages with what they ask for at once; `:task` and the like are filled in. */
 const PAGES: Record<string, string[]> = {
   overview: ["/overview", "/metrics/history?step=minute"],
-  queue: ["/queue", "/tasks?status=queued&limit=50"],
+  queue: ["/queue", "/tasks?status=queued&limit=25"],
   "a waiting task": ["/tasks/:waiting", "/tasks/:waiting/explain"],
   "a task that has ended": ["/tasks/:ended", "/tasks/:ended/explain"],
   executions: ["/executions?limit=50"],
@@ -192,6 +193,10 @@ await withCluster(async (url) => {
     const before = small.get(name) as Cost;
     const figures = [cost.p50, cost.p95, before.p50, cost.p50 / before.p50].map((value) => value.toFixed(1));
     console.log(`${name.padEnd(44)} ${figures.map((figure) => figure.padStart(8)).join(" ")}`);
+  }
+  console.log(`${"in a browser, from the click until nothing is loading".padEnd(54)} p50 ms   p95 ms`);
+  for (const [name, { p50, p95 }] of await withHouse(url, (at) => openings(at, KEY))) {
+    console.log(`${name.padEnd(52)} ${p50.toFixed(1).padStart(8)} ${p95.toFixed(1).padStart(8)}`);
   }
   console.log(await machine());
   await db.close();

@@ -1,14 +1,13 @@
 /** A sub-workflow in a process of its own that does nothing but the protocol: accept, claim, call back. */
 import { createServer } from "node:http";
-import { Agent } from "undici";
-import { postJson } from "./post.ts";
+import { createPoster } from "./post.ts";
 
-const agent = new Agent({ connections: 64, pipelining: 1 });
+const { post: ask } = createPoster({ connections: 64, withinMs: 30_000 });
 
 /** Tries again for two seconds: whoever answered may be gone, and another be there. */
 async function post(url: string, token: string, body: unknown): Promise<void> {
   for (let tries = 0; tries < 20; tries++) {
-    const answer = await postJson(agent, url, { token, body }).catch(() => null);
+    const answer = await ask(url, { token, body }).catch(() => null);
     if (answer && answer.status < 500) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -124,7 +124,7 @@ export const Queue = z
         depth_at_least: z.boolean().meta({ description: "There are more; they are being counted" }),
         depth_counted_at: Timestamp.meta({
           description:
-            "Lanes of more than 20,000 waiting tasks are counted in the background, every few seconds",
+            "Lanes of more than 10,000 waiting tasks are counted in the background, every few seconds",
         }),
         scheduled: z.int(),
         retrying: z.int(),

@@ -1,12 +1,13 @@
 /** A time as people say it, with the exact one behind it. */
-import { Text, Tooltip } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { exact, relative } from "../lib/format.ts";
 
 export function Moment({ at }: { at: string | null | undefined }) {
   if (!at) return <Text span>–</Text>;
+  // The browser's own: a long table has a hundred of them, and a component's would cost more than the rest of its rows.
   return (
-    <Tooltip label={exact(at)}>
-      <time dateTime={at}>{relative(at)}</time>
-    </Tooltip>
+    <time dateTime={at} title={exact(at)}>
+      {relative(at)}
+    </time>
   );
 }

@@ -8,7 +8,7 @@ import type { Database } from "#store/database.ts";
 import { type WaitingCount, waitingCounts } from "#store/lane-counts.ts";
 
 /** A lane with fewer waiting tasks is counted at every look. */
-export const DEEP = 20_000;
+export const DEEP = 10_001;
 /** Counted again after so long at the earliest, and after so many times as long as counting took. */
 const AGAIN_AFTER_MS = 10_000;
 const PART_OF_TIME = 20;

@@ -21,8 +21,12 @@ export interface Standing {
 type Lane = Pick<LaneView, "workflowType" | "contentType">;
 
 export async function readStanding(db: Queryable): Promise<Standing> {
-  const { nowMs, ...of } = await readCompetition(db);
-  return { nowMs, of, paces: await runPaces(db), holders: await slotHolders(db, null) };
+  const [{ nowMs, ...of }, paces, holders] = await Promise.all([
+    readCompetition(db),
+    runPaces(db),
+    slotHolders(db, null),
+  ]);
+  return { nowMs, of, paces, holders };
 }
 
 /** How long runs of a workflow take: lately, or at the most. */

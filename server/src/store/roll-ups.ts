@@ -30,8 +30,9 @@ const PIECE = "24 hours";
 const KEPT = { minute: "7 days", hour: "400 days" } as const;
 
 const BOUNDS = `array[${LATENCY_BOUNDS.join(", ")}]::float8[]`;
-const bucket = (seconds: string) => `width_bucket(greatest(${seconds}, 0)::float8, ${BOUNDS})`;
-const buckets = (of: string) =>
+/** The number of the bucket that a duration falls into; and so many `done` rows as fell into each. */
+export const bucket = (seconds: string) => `width_bucket(greatest(${seconds}, 0)::float8, ${BOUNDS})`;
+export const buckets = (of: string) =>
   `array[${[0, ...LATENCY_BOUNDS].map((_, i) => `count(*) filter (where done and ${of} = ${i})`).join(", ")}]`;
 const SUMS = [
   ...["completed", "dead_lettered", "cancelled", "attempts_ended", "attempts_failed", "cost_micros"],

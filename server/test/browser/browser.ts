@@ -1,31 +1,14 @@
 /** Owns a real headless browser for tests of the dashboard: one for all of a file, a fresh profile for each page. */
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { after, type TestContext } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { executablePath, givenPath, launchChromium } from "./chromium.ts";
 
 /** Real time that something on a page is waited for; only a test that fails waits that long. */
 const PATIENCE_MS = Number(process.env.BROWSER_PATIENCE_MS ?? 60_000);
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const STARTS_WITHIN_MS = 60_000;
-/** A browser under test talks to nobody but the page's server. */
-const QUIETLY = [
-  ...["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"],
-  ...["--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
-];
-
-const given = process.env.CHROMIUM_PATH;
-const executablePath = (given === undefined ? PLACES : [given]).find(isBrowser);
-
-/** A file of that name may be a stand-in that only says what to install. */
-function isBrowser(path: string): boolean {
-  return existsSync(path) && spawnSync(path, ["--version"], { timeout: STARTS_WITHIN_MS }).status === 0;
-}
-
 /** For the option `skip` of a test: why there is no browser, or false. */
 export const NO_BROWSER: string | false =
   executablePath === undefined
-    ? `there is no Chromium${given === undefined ? "" : ` at ${given}`}: install it, or set CHROMIUM_PATH`
+    ? `there is no Chromium${givenPath === undefined ? "" : ` at ${givenPath}`}: install it, or set CHROMIUM_PATH`
     : false;
 
 let running: Promise<Browser> | undefined;
@@ -39,11 +22,7 @@ export interface Look {
 
 /** A page of a profile of its own, as on another machine. An exception in the page, or a blocked request, fails the test. */
 export async function openPage(t: TestContext, look: Look = {}): Promise<Page> {
-  running ??= chromium.launch({
-    executablePath: executablePath as string,
-    args: QUIETLY,
-    timeout: STARTS_WITHIN_MS,
-  });
+  running ??= launchChromium();
   const browser = await running;
   const context = await browser.newContext({
     viewport: { width: look.width ?? 1280, height: look.height ?? 900 },

@@ -1,19 +1,7 @@
 /** The first page: a verdict in words, its causes, the causes ruled out, and the day in figures. */
-import {
-  Accordion,
-  Alert,
-  Anchor,
-  Card,
-  Group,
-  List,
-  Progress,
-  SimpleGrid,
-  Skeleton,
-  Text,
-} from "@mantine/core";
+import { Accordion, Alert, Anchor, Card, Group, List, Progress, SimpleGrid, Text } from "@mantine/core";
 import type { Overview as Answer } from "@master-orchestrator/contract";
 import { IconAlertTriangle, IconCircleCheck, IconUrgent } from "@tabler/icons-react";
-import { lazy, Suspense } from "react";
 import { Link } from "react-router";
 import { useAction, useApi } from "../../lib/data.ts";
 import { count, counted, duration, usd } from "../../lib/format.ts";
@@ -24,10 +12,10 @@ import { Page } from "../../ui/Page.tsx";
 import { Stat } from "../../ui/Stat.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
 import { Machine } from "./Machine.tsx";
+import { Throughput } from "./Throughput.tsx";
 import { Welcome } from "./Welcome.tsx";
 
 /** Charts are the larger part of the code: the verdict does not wait for them. */
-const Throughput = lazy(async () => ({ default: (await import("./Throughput.tsx")).Throughput }));
 
 const LOOKS = {
   healthy: { color: "teal", icon: IconCircleCheck },
@@ -57,9 +45,7 @@ export function Overview() {
             <Verdict verdict={answer.verdict} />
             <Figures answer={answer} />
             <Machine states={answer.states} />
-            <Suspense fallback={<Skeleton height={300} aria-label="loading" />}>
-              <Throughput />
-            </Suspense>
+            <Throughput />
           </>
         )}
       </Fetched>

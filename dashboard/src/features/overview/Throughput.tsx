@@ -1,10 +1,17 @@
 /** What has ended in the last hour, minute by minute. */
-import { AreaChart } from "@mantine/charts";
 import { Card, Stack, Text, Title } from "@mantine/core";
 import type { History } from "@master-orchestrator/contract";
+import { lazy } from "react";
 import { useApi } from "../../lib/data.ts";
 import { count, percent } from "../../lib/format.ts";
+import { Drawing } from "../../ui/Drawing.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
+
+/** The library of charts is larger than all the rest: the first page does not wait for it. */
+const ThroughputChart = lazy(async () => ({
+  default: (await import("./ThroughputChart.tsx")).ThroughputChart,
+}));
+const HEIGHT = 200;
 
 export function Throughput() {
   const history = useApi<History>("/metrics/history", { step: "minute" });
@@ -25,21 +32,9 @@ export function Throughput() {
                   {count(completed)} completed, {count(dead)} dead letters:{" "}
                   {percent(completed / Math.max(1, completed + dead))} success
                 </Text>
-                <AreaChart
-                  h={200}
-                  data={points.map((point) => ({
-                    at: point.at.slice(11, 16),
-                    completed: point.completed,
-                    "dead letters": point.dead_lettered,
-                  }))}
-                  dataKey="at"
-                  series={[
-                    { name: "completed", color: "teal.6" },
-                    { name: "dead letters", color: "red.6" },
-                  ]}
-                  curveType="step"
-                  withLegend
-                />
+                <Drawing height={HEIGHT} label={`${count(completed)} completed in the last hour`}>
+                  <ThroughputChart points={points} height={HEIGHT} />
+                </Drawing>
               </>
             );
           }}

@@ -3,6 +3,7 @@ import { BarChart } from "@mantine/charts";
 import { Text } from "@mantine/core";
 import { percent } from "../../lib/format.ts";
 import type { Lane } from "../../lib/wire.ts";
+import { Drawing } from "../../ui/Drawing.tsx";
 import { Section } from "../../ui/Section.tsx";
 
 /** More bars than these could not be told apart. */
@@ -12,6 +13,7 @@ export function Shares({ lanes }: { lanes: readonly Lane[] }) {
   const compete = lanes.filter((lane) => lane.entitled_share !== null);
   if (compete.length < 2) return null;
   const shown = [...compete].sort((a, b) => (b.entitled_share ?? 0) - (a.entitled_share ?? 0)).slice(0, MOST);
+  const height = Math.max(180, 46 * shown.length);
   return (
     <Section title="Entitled and received">
       <Text size="sm" c="dimmed">
@@ -19,9 +21,9 @@ export function Shares({ lanes }: { lanes: readonly Lane[] }) {
         work among them.
         {compete.length > MOST && ` The ${MOST} with the greatest weight.`}
       </Text>
-      <div role="img" aria-label={wordsOf(shown)}>
+      <Drawing height={height} label={wordsOf(shown)}>
         <BarChart
-          h={Math.max(180, 46 * shown.length)}
+          h={height}
           orientation="vertical"
           yAxisProps={{ width: 190 }}
           data={shown.map((lane) => ({
@@ -37,7 +39,7 @@ export function Shares({ lanes }: { lanes: readonly Lane[] }) {
           ]}
           withLegend
         />
-      </div>
+      </Drawing>
     </Section>
   );
 }

@@ -6,11 +6,13 @@ import { useApi, useList } from "../../lib/data.ts";
 import { count, exact, percent, usd } from "../../lib/format.ts";
 import type { Experiment, ExperimentNow } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
+import { Drawing } from "../../ui/Drawing.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
 
+const HEIGHT = 200;
 const COLORS = ["indigo.6", "orange.6", "teal.6", "red.6", "gray.6"];
 
 export function Experiments() {
@@ -76,9 +78,9 @@ function Charts({ experiment }: { experiment: ExperimentNow }) {
           It was looked at {looks.length === 0 ? "not yet" : "once"}.
         </Text>
       ) : (
-        <div role="img" aria-label={chancesInWords(now.variants)}>
+        <Drawing height={HEIGHT} label={chancesInWords(now.variants)}>
           <LineChart
-            h={200}
+            h={HEIGHT}
             data={looks.map(({ at, variants }) => ({
               at: exact(at).slice(5, 16),
               ...Object.fromEntries(variants.map(({ key, chance_best }) => [key, chance_best])),
@@ -92,7 +94,7 @@ function Charts({ experiment }: { experiment: ExperimentNow }) {
             }))}
             withLegend
           />
-        </div>
+        </Drawing>
       )}
       <DataTable
         label="Variants"

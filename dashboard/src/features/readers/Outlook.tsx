@@ -4,6 +4,7 @@ import { Text } from "@mantine/core";
 import { useApi } from "../../lib/data.ts";
 import { count } from "../../lib/format.ts";
 import type { ExecutiveReport, Insight, Report, ReportForecast } from "../../lib/wire.ts";
+import { Drawing } from "../../ui/Drawing.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { marksOf, outlook } from "./outlook.ts";
@@ -22,13 +23,15 @@ export function Outlook({ insights }: { insights: readonly Insight[] }) {
   );
 }
 
+const HEIGHT = 220;
+
 function Chart({ forecast, insights }: { forecast: ReportForecast; insights: readonly Insight[] }) {
   const points = outlook(forecast);
   return (
     <Section title={`What to expect of ${forecast.words}`}>
-      <div role="img" aria-label={forecast.told}>
+      <Drawing height={HEIGHT} label={forecast.told}>
         <CompositeChart
-          h={220}
+          h={HEIGHT}
           data={points.map((point) => ({ ...point }))}
           dataKey="day"
           valueFormatter={(value) => (Array.isArray(value) ? value.map(count).join(" to ") : count(value))}
@@ -46,7 +49,7 @@ function Chart({ forecast, insights }: { forecast: ReportForecast; insights: rea
             ...{ x: day, label: kind, color: kind === "anomaly" ? "red.6" : "orange.7" },
           }))}
         />
-      </div>
+      </Drawing>
       <Text size="sm" c="dimmed">
         {forecast.told}
       </Text>

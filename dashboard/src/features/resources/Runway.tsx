@@ -4,9 +4,12 @@ import { Text } from "@mantine/core";
 import { useApi } from "../../lib/data.ts";
 import { usd } from "../../lib/format.ts";
 import type { History, Resources } from "../../lib/wire.ts";
+import { Drawing } from "../../ui/Drawing.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { runway } from "./runway.ts";
+
+const HEIGHT = 220;
 
 export function Runway({ budget }: { budget: Resources["budget"] }) {
   const { day, daily_usd: ceiling, forecast_usd: forecastUsd } = budget;
@@ -21,12 +24,12 @@ export function Runway({ budget }: { budget: Resources["budget"] }) {
       </Text>
       <Fetched of={history}>
         {({ points, to }) => (
-          <div
-            role="img"
-            aria-label={`Settled ${usd(budget.settled_usd)}, held ${usd(budget.held_usd)}, of ${usd(ceiling)}`}
+          <Drawing
+            height={HEIGHT}
+            label={`Settled ${usd(budget.settled_usd)}, held ${usd(budget.held_usd)}, of ${usd(ceiling)}`}
           >
             <LineChart
-              h={220}
+              h={HEIGHT}
               data={runway({
                 ...{ day, forecastUsd, settledUsd: budget.settled_usd, heldUsd: budget.held_usd },
                 nowMs: Date.parse(to),
@@ -44,7 +47,7 @@ export function Runway({ budget }: { budget: Resources["budget"] }) {
               connectNulls
               withLegend
             />
-          </div>
+          </Drawing>
         )}
       </Fetched>
     </Section>

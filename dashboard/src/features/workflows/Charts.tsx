@@ -5,6 +5,7 @@ import { type ReactNode, useState } from "react";
 import { useApi } from "../../lib/data.ts";
 import { count, duration, percent, usd } from "../../lib/format.ts";
 import type { History } from "../../lib/wire.ts";
+import { Drawing } from "../../ui/Drawing.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
 
 const STEPS = [
@@ -12,6 +13,8 @@ const STEPS = [
   { value: "hour", label: "last 60 hours" },
   { value: "day", label: "last 60 days" },
 ];
+
+const HEIGHT = 160;
 
 export function Charts({ type }: { type: string }) {
   const [step, setStep] = useState("hour");
@@ -57,7 +60,7 @@ function Lines({ points, step }: { points: History["points"]; step: string }) {
     "failed attempts": point.attempts_failed,
     cost: point.cost_usd,
   }));
-  const common = { h: 160, data: rows, dataKey: "at", yAxisProps: { width: 60 } };
+  const common = { h: HEIGHT, data: rows, dataKey: "at", yAxisProps: { width: 60 } };
   return (
     <SimpleGrid cols={{ base: 1, md: 3 }}>
       <Chart title="From start to end" note={`${count(completed)} completed`}>
@@ -102,9 +105,9 @@ function Chart({ title, note, children }: { title: string; note: string; childre
       <Text size="xs" c="dimmed">
         {note}
       </Text>
-      <div role="img" aria-label={`${title}: ${note}`}>
+      <Drawing height={HEIGHT} label={`${title}: ${note}`}>
         {children}
-      </div>
+      </Drawing>
     </div>
   );
 }

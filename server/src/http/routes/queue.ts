@@ -39,7 +39,7 @@ export function queueRoutes(context: QueueRoutesContext): Route[] {
       summary: "The queue by lanes: depth, oldest age, throughput, shares, bounds, and what holds each lane",
       description:
         "A lane is a content type within a workflow. docs/fairness.md says how shares and bounds come about. " +
-        "Lanes up to 20,000 tasks deep are counted as they are now; deeper ones when `depth_counted_at` says.",
+        "Lanes up to 10,000 tasks deep are counted as they are now; deeper ones when `depth_counted_at` says.",
       tag: "Orchestrator",
       access: ["viewer", "worker"],
       answers: { 200: Queue },
@@ -49,8 +49,12 @@ export function queueRoutes(context: QueueRoutesContext): Route[] {
 }
 
 async function showQueue(db: Database, deep: DeepLanes) {
-  const standing = await readStanding(db);
-  const counted = await countLanes(db, standing, deep);
+  const [standing, counts, completed] = await Promise.all([
+    readStanding(db),
+    laneCounts(db, DEEP),
+    completedLastHour(db),
+  ]);
+  const counted = await countLanes(db, { standing, counts, completed }, deep);
   const lanes = await Promise.all(
     counted.map(async (lane) => ({
       lane: laneName(lane),
@@ -78,13 +82,17 @@ async function showQueue(db: Database, deep: DeepLanes) {
 }
 
 /** Lanes that are not deep are counted now, with what would be ahead of a new task; of deep ones it is known from before. */
-async function countLanes(db: Database, standing: Standing, deep: DeepLanes): Promise<Counted[]> {
-  const { nowMs, of } = standing;
-  const [counts, completed] = await Promise.all([laneCounts(db, DEEP), completedLastHour(db)]);
+async function countLanes(
+  db: Database,
+  found: { standing: Standing; counts: LaneCount[]; completed: Map<string, number> },
+  deep: DeepLanes,
+): Promise<Counted[]> {
+  const { counts, completed } = found;
+  const { nowMs, of } = found.standing;
   const [waiting, deepOnes] = [counts.filter(isShallow), counts.filter((lane) => lane.depth >= DEEP)];
   const shallow = await waitingCounts(db, waiting, PRIORITIES, of.policy.ageing);
   const known = deep.find(deepOnes, of.policy.ageing);
-  const found = counts.map((lane): Counted => {
+  const waitingLanes = counts.map((lane): Counted => {
     const name = laneName(lane);
     const own = { ...lane, completed: completed.get(name) ?? 0, countedAtMs: nowMs, atLeast: false };
     if (lane.depth < DEEP) return { ...own, ahead: shallow.get(name)?.ahead ?? new Map() };
@@ -99,7 +107,7 @@ async function countLanes(db: Database, standing: Standing, deep: DeepLanes): Pr
   });
   const names = new Set(counts.map(laneName));
   const idle = [...completed].filter(([name]) => !names.has(name));
-  return [...found, ...idle.map(([name, tasks]) => ({ ...emptyLane(name, nowMs), completed: tasks }))];
+  return [...waitingLanes, ...idle.map(([name, tasks]) => ({ ...emptyLane(name, nowMs), completed: tasks }))];
 }
 
 function isShallow({ depth }: LaneCount): boolean {
