@@ -33,6 +33,7 @@ test("a workflow runs at most max_concurrent at once; the rest is held, and ever
       ["orchestrator", true],
       ["workflow", true],
       ["circuit", true],
+      ["hours", true],
       ["workflow_concurrency", false],
     ],
   );
