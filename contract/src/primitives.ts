@@ -29,13 +29,13 @@ export const ContentType = z
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, "must be lower case letters, digits, _ and -, at most 63")
   .meta({ example: "how_to" });
 
-/** 0 (whenever) to 100 (now). */
 /** Of a day's 24 hours those from the first until before the second; over midnight if the first is the larger. */
 export const DayHours = z
   .tuple([z.int().min(0).max(23), z.int().min(0).max(24)])
   .refine(([from, to]) => from !== to, { message: "must differ: [from, to), over midnight if from > to" });
 export type DayHours = z.infer<typeof DayHours>;
 
+/** 0 (whenever) to 100 (now). */
 export const Priority = z.int().min(0).max(100);
 
 /** How a page of a list is asked for. */

@@ -125,7 +125,8 @@ export const Bound = z
       description: "No task that is enqueued later than this goes before it; null: none does from now on",
     }),
     starts_within_seconds: z.number().nullable().meta({
-      description: "The bound at the present pace; null while its workflow cannot start anything",
+      description:
+        "The bound at the present pace; null while its workflow cannot start anything, and for a lane with hours of its own",
     }),
   })
   .meta({ id: "Bound" });

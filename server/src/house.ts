@@ -44,8 +44,10 @@ export interface House {
   generatedAdminKey: string | null;
   db: Database;
   loop: Loop;
-  /** Takes no new request, ends the running cycle and deliveries, closes everything. Idempotent. */
-  /** `noticeMs`: for so long others are told first that it is not ready any more, while it serves as ever. */
+  /**
+   * Takes no new request, ends the running cycle and deliveries, closes everything. Idempotent. `noticeMs`: for so long
+   * others are told first that it is not ready any more, while it serves as ever.
+   */
   stop(noticeMs?: number): Promise<void>;
 }
 

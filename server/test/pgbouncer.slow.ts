@@ -10,11 +10,14 @@ import { databaseUrl } from "./cluster.ts";
 import { freshDatabase } from "./database.ts";
 import { completeAtOnce } from "./fake-sub-workflow.ts";
 import { openTestHouse, type TestHouse } from "./house.ts";
-import { findPgBouncer, startPgBouncer } from "./pgbouncer.ts";
+import { startPgBouncer } from "./pgbouncer.ts";
+import { findProgram } from "./programs.ts";
 
 /** Fewer connections than one replica's pool would like to have, so that sessions are shared all the time. */
 const POOL_SIZE = 3;
-const skip = findPgBouncer() ? false : "pgbouncer is not installed (Debian: apt-get install pgbouncer)";
+const skip = findProgram("pgbouncer")
+  ? false
+  : "pgbouncer is not installed (Debian: apt-get install pgbouncer)";
 
 async function openBehindPgBouncer(t: TestContext): Promise<TestHouse> {
   return await openTestHouse(t, {

@@ -1,28 +1,22 @@
 /** Owns a real PgBouncer in transaction mode between a test and its database. Where none is installed, it says so. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Between } from "./house.ts";
 import { freePort } from "./installation.ts";
+import { findProgram } from "./programs.ts";
 
 /** PgBouncer refuses to run as root. */
 const NOBODY = 65_534;
 const LISTENS_WITHIN_MS = 10_000;
 
-/** Where the program is; null if it is not installed. */
-export function findPgBouncer(): string | null {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
-  return folders.map((folder) => join(folder, "pgbouncer")).find((path) => existsSync(path)) ?? null;
-}
-
 /** Starts one in front of `databaseUrl`, in transaction mode, with `poolSize` connections to the server in all. */
 export async function startPgBouncer(databaseUrl: string, poolSize: number): Promise<Between> {
-  const program = findPgBouncer();
+  const program = findProgram("pgbouncer");
   if (!program) throw new Error("pgbouncer is not installed");
   const server = new URL(databaseUrl);
   const database = server.pathname.slice(1);

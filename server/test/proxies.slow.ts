@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
 import { request } from "node:https";
@@ -13,6 +12,7 @@ import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { freshDatabase } from "./database.ts";
 import { anInstallation, freePort, type Installation, type Service } from "./installation.ts";
+import { findProgram } from "./programs.ts";
 
 const KEY = "the-admin-key-behind-the-proxies";
 const UP_WITHIN_MS = 15_000;
@@ -67,11 +67,6 @@ const CADDY: Proxy = {
     return { config, args: ["run", "--adapter", "caddyfile", "--config", join(directory, "config")] };
   },
 };
-
-function find(program: string): string | null {
-  const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
-  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? null;
-}
 
 async function blockOf({ begins }: Proxy): Promise<string> {
   const text = await readFile(new URL("../../docs/deploy.md", import.meta.url), "utf8");
@@ -246,8 +241,10 @@ async function upgrade(site: Site): Promise<{ sent: number; wrong: string[]; slo
 }
 
 for (const proxy of [NGINX, CADDY]) {
-  const program = find(proxy.program);
-  const missing = [program ? [] : proxy.program, find("openssl") ? [] : "openssl"].flat().join(" and ");
+  const program = findProgram(proxy.program);
+  const missing = [program ? [] : proxy.program, findProgram("openssl") ? [] : "openssl"]
+    .flat()
+    .join(" and ");
   test(`${proxy.program} as docs/deploy.md has it`, {
     skip: missing !== "" && `install ${missing} to prove it`,
     timeout: 300_000,

@@ -185,6 +185,8 @@ function otherHours(lane: LaneEvidence, policy: Policy, rules: Rules): Candidate
   const { hours, insideUsd, outsideUsd, days, cheaperOn, savingShare } = found;
   const words = hoursInWords(hours);
   const path = ["lanes", name, "hours"];
+  const before = fieldAt(policy, path) as DayHours | null;
+  if (before?.join() === hours.join()) return null;
   const costs: LaneCosts = {
     ...{ lane: name, by: "hours", hours },
     ...{ inside: insideUsd * 1e6, outside: outsideUsd * 1e6 },
@@ -193,7 +195,7 @@ function otherHours(lane: LaneEvidence, policy: Policy, rules: Rules): Candidate
     kind: "hours",
     title: `${name}: tasks start from ${words}`,
     why: `a task costs ${usd(insideUsd)} from ${words}, and ${usd(outsideUsd)} at other hours, less on ${cheaperOn} of ${days} days: ${percent(savingShare)} off the mean. Until those hours begin, tasks wait`,
-    fields: [{ path, before: fieldAt(policy, path) as DayHours | null, after: hours }],
+    fields: [{ path, before, after: hours }],
     costs: { current: costs, proposed: costs },
   };
 }

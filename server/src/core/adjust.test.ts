@@ -117,6 +117,13 @@ test("hours are derived where tasks cost less day after day, the longest that sa
     night?.why ?? "",
     /^a task costs \$0\.0100 from 22 to 6 o'clock UTC, and \$0\.0300 at other hours, less on 5 of 5 days: 57 %/,
   );
+  const bound = withFields(market.policy, night?.fields ?? [], "after");
+  const evening = { ...evidence, sizes: [], hours: days((hour) => (atNight(hour) ? 10_000 : 30_000)) };
+  assert.deepEqual(
+    candidatesFor(evening, { ...market, policy: bound }, rules),
+    [],
+    "they are its hours already",
+  );
   const once = days((hour, day) => (day === 0 && atNight(hour) ? 1 : 20_000));
   assert.equal(found(once), undefined, "one cheap night is no habit");
   assert.equal(found(days(() => 20_000)), undefined);

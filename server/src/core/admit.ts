@@ -4,7 +4,7 @@ import { laneBatch, largestBatch } from "./adapt.ts";
 import { type Capacity, fitting, type ClosedGate as Gate, openCapacity, setAside, take } from "./capacity.ts";
 import type { Decision, Dispatch, Expected, Hold, Share } from "./decision.ts";
 import { isSnoozed } from "./folding.ts";
-import { hoursInWords, isWithin, nextBeginning, utcHourOf } from "./hours.ts";
+import { hoursInWords, hoursOf, isOpen, nextBeginning } from "./hours.ts";
 import { byRank, score } from "./rank.ts";
 import { ORCHESTRATOR } from "./recovery-steps.ts";
 import { restart, staysAtTarget } from "./restart.ts";
@@ -63,7 +63,7 @@ export function admit(
       return gate ? [{ candidate, gate }] : [];
     });
     holds.push(...closed.map(({ candidate, gate }) => holdOf(candidate, gate, passedOver)));
-    left.push(...lanesOf(closed.map(({ candidate }) => candidate)));
+    left.push(...lanesOf(closed.map(({ candidate }) => candidate)).filter((lane) => isOpen(lane, snapshot)));
     candidates = candidates.filter((candidate) => !closed.some((one) => one.candidate === candidate));
     shares = moveOn(lanesOf(candidates), shares, snapshot);
     const best = bestOf(candidates, shares, passedOver, snapshot);
@@ -255,8 +255,8 @@ function circuitGate({ state, cause, subject, nextAtMs }: Recovery): Gate {
 
 /** What has begun goes on: only what has not started yet waits for its lane's hours. */
 function hoursGate(lane: LaneView, { policy, nowMs }: Snapshot): Gate | null {
-  const hours = policy.lanes[laneName(lane)]?.hours;
-  if (!hours || isWithin(hours, utcHourOf(nowMs))) return null;
+  const hours = hoursOf(lane, policy);
+  if (hours === null || isOpen(lane, { policy, nowMs })) return null;
   return {
     reason: "outside_hours",
     cause: `tasks of ${laneName(lane)} start from ${hoursInWords(hours)} (policy lanes, hours)`,

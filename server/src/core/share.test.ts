@@ -37,6 +37,40 @@ function serve(lanes: LaneView[], slots: number, policy = aPolicy()): Record<str
 }
 
 describe("fair shares between lanes", () => {
+  it("a lane outside of its hours is idle: it moves nobody, is no load, and begins with the others when they begin", () => {
+    const hours = { [`${WORKFLOW}/night`]: { hours: [22, 6] } };
+    const night = aLane(tasks(2_000), { contentType: "night", virtualTime: 0, waited: true });
+    const over = (nowMs: number, night: LaneView) =>
+      plan(
+        aSnapshot({
+          nowMs,
+          policy: aPolicy({ lanes: hours, concurrency: { total: 2, high_load: 1 } }),
+          workflows: {
+            [WORKFLOW]: aWorkflow({ batchMax: 1, maxConcurrent: 100 }),
+            seo_monitor: aWorkflow({ workflowType: "seo_monitor", batchMax: 1 }),
+          },
+          virtualTime: 10_000,
+          lanes: [
+            night,
+            aLane(tasks(3), { contentType: "day", virtualTime: 10_000, waited: true }),
+            aLane(tasks(3), { workflowType: "seo_monitor", virtualTime: 10_000, waited: true }),
+          ],
+        }),
+      ).decisions;
+    const noon = over(NOW, { ...night, depth: 2_000 });
+    assert.equal(dispatches(noon).length, 2, "two thousand that may not start are no high load");
+    const [share] = sharesOf(noon);
+    assert.deepEqual(share?.lifts, [], "its workflow's other lanes are not moved forward for it");
+    const left = share?.lanes.find(({ contentType }) => contentType === "night");
+    assert.deepEqual([left?.virtualTime, left?.waits], [0, false]);
+    const opened = over(NOW + 10 * 60 * MINUTE, { ...night, depth: 2, waited: false });
+    assert.equal(
+      dispatches(opened).filter(({ contentType }) => contentType === "night").length,
+      1,
+      "no credit of a day",
+    );
+  });
+
   it("a flood of urgent tasks cannot own the house", () => {
     const flood = aLane(tasks(50, { priority: 100, agedFromMs: NOW - 60 * MINUTE }), {
       contentType: "flood",

@@ -1,5 +1,6 @@
 /** How many runs may work at once in all, and why no more. Counts none of them. */
 import type { ClosedGate } from "./capacity.ts";
+import { isOpen } from "./hours.ts";
 import { type Pressure, strained } from "./pressure.ts";
 import type { Recovery, Snapshot } from "./snapshot.ts";
 
@@ -9,7 +10,9 @@ export function totalAllowed(snapshot: Snapshot): {
   why: "waiting" | "recovering" | Pressure | null;
 } {
   const { concurrency, high_load } = snapshot.policy;
-  const waiting = snapshot.lanes.reduce((sum, lane) => sum + lane.depth, 0);
+  const waiting = snapshot.lanes
+    .filter((lane) => isOpen(lane, snapshot))
+    .reduce((sum, lane) => sum + lane.depth, 0);
   const why =
     waiting > high_load.waiting_above ? "waiting" : reductionOf(snapshot) ? "recovering" : strained(snapshot);
   if (why === null || concurrency.high_load >= concurrency.total)

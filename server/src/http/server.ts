@@ -79,8 +79,9 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   });
   const { nowMs, isStopping } = options;
   if (isStopping) {
-    app.addHook("onRequest", async (_request, reply) => {
+    app.addHook("onRequest", (_request, reply, done) => {
       if (isStopping()) reply.raw.shouldKeepAlive = false;
+      done();
     });
   }
   if (nowMs) {

@@ -2,6 +2,7 @@
 import type { Bound, HoldReason } from "@master-orchestrator/contract";
 import { boundOf, boundSeconds, paceOf, type Waiter } from "#core/bound.ts";
 import { type SlotInUse, slotsInQuestion, turnsOf } from "#core/explain.ts";
+import { hoursOf } from "#core/hours.ts";
 import { overtakenUntil } from "#core/rank.ts";
 import type { Competition } from "#core/share.ts";
 import type { LaneView } from "#core/snapshot.ts";
@@ -65,7 +66,8 @@ export function shownBound(
   const untilMs = overtakenUntil(task, of.policy.ageing);
   const rates = new Map([...standing.paces].map(([type, pace]) => [type, pace.tasksPerSecond]));
   const workflow = of.workflows[waiter.workflowType];
-  const stands = !workflow?.hasTarget || workflow.paused;
+  // When a lane begins and ends by the clock, its pace says nothing of when a task starts.
+  const stands = !workflow?.hasTarget || workflow.paused || hoursOf(waiter, of.policy) !== null;
   const pace = paceOf(of, waiter.workflowType, rates);
   return {
     work_seconds: rounded(bound.workSeconds),

@@ -15,8 +15,6 @@ import { Machine } from "./Machine.tsx";
 import { Throughput } from "./Throughput.tsx";
 import { Welcome } from "./Welcome.tsx";
 
-/** Charts are the larger part of the code: the verdict does not wait for them. */
-
 const LOOKS = {
   healthy: { color: "teal", icon: IconCircleCheck },
   attention: { color: "yellow", icon: IconAlertTriangle },
