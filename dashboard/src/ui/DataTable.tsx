@@ -2,6 +2,7 @@
 import { Button, Center, Skeleton, Stack, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Problem } from "./Problem.tsx";
+import "./rows.css";
 
 export interface Column<Row> {
   title: string;
@@ -32,28 +33,28 @@ export function DataTable<Row>(props: {
   return (
     <Stack gap="xs" miw={0} maw="100%">
       <Table.ScrollContainer minWidth={Math.min(700, 110 * columns.length)}>
-        <Table striped highlightOnHover verticalSpacing="xs" aria-label={label}>
-          <Table.Thead>
-            <Table.Tr>
+        <table className="rows" aria-label={label}>
+          <thead>
+            <tr>
               {columns.map(({ title, align }) => (
-                <Table.Th key={title} ta={align ?? "left"} scope="col">
+                <th key={title} className={align} scope="col">
                   {title}
-                </Table.Th>
+                </th>
               ))}
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
+            </tr>
+          </thead>
+          <tbody>
             {rows.map((row) => (
-              <Table.Tr key={keyOf(row)}>
+              <tr key={keyOf(row)}>
                 {columns.map(({ title, cell, align }) => (
-                  <Table.Td key={title} ta={align ?? "left"}>
+                  <td key={title} className={align}>
                     {cell(row)}
-                  </Table.Td>
+                  </td>
                 ))}
-              </Table.Tr>
+              </tr>
             ))}
-          </Table.Tbody>
-        </Table>
+          </tbody>
+        </table>
       </Table.ScrollContainer>
       {more?.has && (
         <Button variant="default" onClick={more.load} loading={more.loading}>

@@ -1,6 +1,6 @@
 /** The state of a task, an execution or anything else with one: its colour and its word, never the colour alone. */
-import { Badge } from "@mantine/core";
 import { words } from "../lib/format.ts";
+import "./rows.css";
 
 const COLORS: Readonly<Record<string, string>> = {
   completed: "teal",
@@ -29,14 +29,10 @@ const COLORS: Readonly<Record<string, string>> = {
 };
 
 export function StateBadge({ state }: { state: string }) {
+  const color = `var(--mantine-color-${COLORS[state.toLowerCase()] ?? "gray"}-light`;
   return (
-    <Badge
-      color={COLORS[state.toLowerCase()] ?? "gray"}
-      variant="light"
-      autoContrast
-      style={{ flexShrink: 0 }}
-    >
+    <span className="state" style={{ background: `${color})`, color: `${color}-color)` }}>
       {words(state)}
-    </Badge>
+    </span>
   );
 }

@@ -1,12 +1,12 @@
 /** Dead letters by what went wrong: look at a group, try a redrive without doing it, send back all that match. */
 import { Anchor, Code, Group, Text } from "@mantine/core";
 import { useState } from "react";
-import { Link } from "react-router";
 import { useAction, useList } from "../../lib/data.ts";
 import { count } from "../../lib/format.ts";
 import type { DeadLetter, DeadLetterGroup, RedriveAnswer } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { DataTable } from "../../ui/DataTable.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Section } from "../../ui/Section.tsx";
@@ -128,11 +128,7 @@ function Letters({ fingerprint }: { fingerprint: string }) {
         columns={[
           {
             title: "Task",
-            cell: (letter) => (
-              <Anchor component={Link} to={`/queue/${letter.task_id}`} ff="monospace" size="sm">
-                {letter.task_id.slice(-12)}
-              </Anchor>
-            ),
+            cell: (letter) => <IdLink to="/queue" id={letter.task_id} />,
           },
           { title: "Lane", cell: (letter) => `${letter.workflow_type}/${letter.content_type}` },
           { title: "Last error", cell: (letter) => letter.errors.at(-1)?.message ?? "–" },

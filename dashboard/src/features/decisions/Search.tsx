@@ -1,13 +1,13 @@
 /** Looks through what was decided: by words, reason, lane and time, further back as somebody asks for more. */
-import { Anchor, Group, SegmentedControl, Select, Text, TextInput } from "@mantine/core";
+import { Group, SegmentedControl, Select, Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 
 import { useState } from "react";
-import { Link } from "react-router";
 import { useList } from "../../lib/data.ts";
 import { duration, exact, words } from "../../lib/format.ts";
 import type { CycleSummary } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { type Range, Span } from "../../ui/Span.tsx";
@@ -80,11 +80,7 @@ export function Search() {
         columns={[
           {
             title: "Cycle",
-            cell: (cycle) => (
-              <Anchor component={Link} to={`/decisions/${cycle.cycle_id}`} ff="monospace" size="sm">
-                {cycle.cycle_id.slice(-12)}
-              </Anchor>
-            ),
+            cell: (cycle) => <IdLink to="/decisions" id={cycle.cycle_id} />,
           },
           { title: "When", cell: (cycle) => <Moment at={cycle.started_at} /> },
           { title: "Kind", cell: (cycle) => cycle.trigger },

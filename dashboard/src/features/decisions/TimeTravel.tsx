@@ -6,6 +6,7 @@ import { exact } from "../../lib/format.ts";
 import type { OrchestratorMoment } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Json } from "../../ui/Json.tsx";
 import { Section } from "../../ui/Section.tsx";
 import { Stat } from "../../ui/Stat.tsx";
@@ -72,11 +73,7 @@ function Shown({ moment }: { moment: OrchestratorMoment }) {
         columns={[
           {
             title: "Execution",
-            cell: (run) => (
-              <Anchor component={Link} to={`/executions/${run.execution_id}`} ff="monospace" size="sm">
-                {run.execution_id.slice(-12)}
-              </Anchor>
-            ),
+            cell: (run) => <IdLink to="/executions" id={run.execution_id} />,
           },
           { title: "Workflow", cell: (run) => run.workflow_type },
           { title: "Since", cell: (run) => exact(run.since) },

@@ -7,6 +7,7 @@ import type { Execution } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Json } from "../../ui/Json.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
@@ -134,11 +135,7 @@ function Children({ execution }: { execution: Execution }) {
         columns={[
           {
             title: "Execution",
-            cell: (child) => (
-              <Anchor component={Link} to={`/executions/${child.execution_id}`} ff="monospace" size="sm">
-                {child.execution_id.slice(-12)}
-              </Anchor>
-            ),
+            cell: (child) => <IdLink to="/executions" id={child.execution_id} />,
           },
           { title: "Workflow", cell: (child) => child.workflow_type },
           { title: "State", cell: (child) => <StateBadge state={child.status} /> },
@@ -160,11 +157,7 @@ function Tasks({ execution }: { execution: Execution }) {
         columns={[
           {
             title: "Task",
-            cell: (task) => (
-              <Anchor component={Link} to={`/queue/${task.task_id}`} ff="monospace" size="sm">
-                {task.task_id.slice(-12)}
-              </Anchor>
-            ),
+            cell: (task) => <IdLink to="/queue" id={task.task_id} />,
           },
           { title: "Type", cell: (task) => task.content_type },
           { title: "Status", cell: (task) => <StateBadge state={task.status} /> },

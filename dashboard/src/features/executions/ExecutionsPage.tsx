@@ -1,12 +1,13 @@
 /** Executions by filter, and the way to each. */
-import { Anchor, Group, Select, TextInput } from "@mantine/core";
+import { Group, Select, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useState } from "react";
-import { Link, Route, Routes } from "react-router";
+import { Route, Routes } from "react-router";
 import { useList } from "../../lib/data.ts";
 import { duration, usd, words } from "../../lib/format.ts";
 import type { ExecutionSummary } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
@@ -63,11 +64,7 @@ function Executions() {
         columns={[
           {
             title: "Execution",
-            cell: ({ execution_id: id }) => (
-              <Anchor component={Link} to={`/executions/${id}`} ff="monospace" size="sm">
-                {id.slice(-12)}
-              </Anchor>
-            ),
+            cell: ({ execution_id: id }) => <IdLink to="/executions" id={id} />,
           },
           { title: "Workflow", cell: (execution) => execution.workflow_type },
           { title: "State", cell: (execution) => <StateBadge state={execution.status} /> },

@@ -1,5 +1,5 @@
 /** What was written down of a migration: shadow differences with their explanations, runs, history. */
-import { Anchor, Badge, Chip, Group, Text } from "@mantine/core";
+import { Badge, Chip, Group, Text } from "@mantine/core";
 import type {
   MigrationEvent,
   MigrationRun,
@@ -8,11 +8,11 @@ import type {
   ShadowRunList,
 } from "@master-orchestrator/contract";
 import { useState } from "react";
-import { Link } from "react-router";
 import type { z } from "zod";
 import { useList } from "../../lib/data.ts";
 import { exact, words } from "../../lib/format.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { StateBadge } from "../../ui/StateBadge.tsx";
 import { stepText } from "./texts.ts";
@@ -106,14 +106,7 @@ export function Runs({ path }: { path: string }) {
         { title: "In n8n", cell: (run) => run.n8n_execution_ids.join(", ") || "–" },
         {
           title: "Task",
-          cell: (run) =>
-            run.task_id === null ? (
-              "–"
-            ) : (
-              <Anchor component={Link} to={`/queue/${run.task_id}`}>
-                {run.task_id.slice(-12)}
-              </Anchor>
-            ),
+          cell: (run) => (run.task_id === null ? "–" : <IdLink to="/queue" id={run.task_id} />),
         },
         { title: "Why", cell: (run) => <Text size="sm">{run.cause}</Text> },
       ]}

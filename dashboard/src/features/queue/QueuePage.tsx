@@ -1,12 +1,13 @@
 /** The queue: lanes with their entitled and received shares, and each waiting task with the reason why. */
-import { Anchor, Box, Group, SegmentedControl, Stack, Text } from "@mantine/core";
+import { Box, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useState } from "react";
-import { Link, Route, Routes } from "react-router";
+import { Route, Routes } from "react-router";
 import { useApi, useList } from "../../lib/data.ts";
 import { count, duration, exact, percent, words } from "../../lib/format.ts";
 import type { Lane, Queue, TaskSummary } from "../../lib/wire.ts";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
 import { Section } from "../../ui/Section.tsx";
@@ -120,22 +121,14 @@ function Tasks() {
         columns={[
           {
             title: "Task",
-            cell: (task) => (
-              <Anchor component={Link} to={`/queue/${task.task_id}`} ff="monospace" size="sm">
-                {task.task_id.slice(-12)}
-              </Anchor>
-            ),
+            cell: (task) => <IdLink to="/queue" id={task.task_id} />,
           },
           { title: "Lane", cell: (task) => `${task.workflow_type}/${task.content_type}` },
           { title: "Priority", cell: (task) => task.priority, align: "right" },
           { title: "Failures", cell: (task) => task.failures, align: "right" },
           {
             title: "Status",
-            cell: (task) => (
-              <Group gap="xs">
-                <StateBadge state={task.status} />
-              </Group>
-            ),
+            cell: (task) => <StateBadge state={task.status} />,
           },
           { title: "Enqueued", cell: (task) => <Moment at={task.created_at} /> },
           { title: "Ended", cell: (task) => <Moment at={task.completed_at} /> },

@@ -1,7 +1,6 @@
 /** One task: why it is waiting and when it will start, gate by gate; its errors, its history; priority and cancel. */
 import {
   Alert,
-  Anchor,
   Button,
   Group,
   List,
@@ -13,7 +12,7 @@ import {
 } from "@mantine/core";
 import { IconCheck, IconX } from "@tabler/icons-react";
 import { useState } from "react";
-import { Link, useParams, useSearchParams } from "react-router";
+import { useParams, useSearchParams } from "react-router";
 import { useAction, useApi } from "../../lib/data.ts";
 import { counted, duration, exact, words } from "../../lib/format.ts";
 import { useMay } from "../../lib/session.tsx";
@@ -21,6 +20,7 @@ import type { Explanation, Task } from "../../lib/wire.ts";
 import { ActionButton } from "../../ui/ActionButton.tsx";
 import { DataTable } from "../../ui/DataTable.tsx";
 import { Fetched } from "../../ui/Fetched.tsx";
+import { IdLink } from "../../ui/IdLink.tsx";
 import { Json } from "../../ui/Json.tsx";
 import { Moment } from "../../ui/Moment.tsx";
 import { Page } from "../../ui/Page.tsx";
@@ -124,7 +124,7 @@ function Why({ explanation, past }: { explanation: Explanation; past: boolean })
           keyOf={(holder) => holder.execution_id}
           empty=""
           columns={[
-            { title: "Slot held by", cell: (holder) => <ExecutionLink id={holder.execution_id} /> },
+            { title: "Slot held by", cell: (holder) => <IdLink to="/executions" id={holder.execution_id} /> },
             { title: "Workflow", cell: (holder) => holder.workflow_type },
             { title: "Since", cell: (holder) => <Moment at={holder.since} /> },
             { title: "Expected end", cell: (holder) => <Moment at={holder.expected_end} /> },
@@ -132,14 +132,6 @@ function Why({ explanation, past }: { explanation: Explanation; past: boolean })
         />
       )}
     </Section>
-  );
-}
-
-function ExecutionLink({ id }: { id: string }) {
-  return (
-    <Anchor component={Link} to={`/executions/${id}`} ff="monospace" size="sm">
-      {id.slice(-12)}
-    </Anchor>
   );
 }
 
@@ -173,7 +165,7 @@ function About({ task, over }: { task: Task; over: boolean }) {
               { title: "When", cell: (error) => <Moment at={error.at} /> },
               { title: "Code", cell: (error) => error.code },
               { title: "Message", cell: (error) => error.message },
-              { title: "Execution", cell: (error) => <ExecutionLink id={error.execution_id} /> },
+              { title: "Execution", cell: (error) => <IdLink to="/executions" id={error.execution_id} /> },
             ]}
           />
         </Section>
@@ -189,7 +181,7 @@ function About({ task, over }: { task: Task; over: boolean }) {
       <Section title="Executions">
         <Group>
           {task.execution_ids.map((id) => (
-            <ExecutionLink key={id} id={id} />
+            <IdLink key={id} to="/executions" id={id} />
           ))}
           {task.execution_ids.length === 0 && <Text c="dimmed">None yet.</Text>}
         </Group>
