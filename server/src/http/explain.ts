@@ -3,7 +3,7 @@ import { type Explanation, type HoldReason, Problem, type TaskStatus } from "@ma
 import { gatesOf, holdOf, type Question, verdictOf } from "#core/explain.ts";
 import type { Queryable } from "#store/database.ts";
 import type { SlotHolder } from "#store/execution-views.ts";
-import { laneHoldAt, type Ranked, rankOf, type TaskDetail } from "#store/task-views.ts";
+import { laneHoldsAt, type Ranked, rankOf, type TaskDetail } from "#store/task-views.ts";
 import { type Transition, transitionsOf } from "#store/transitions.ts";
 import { time } from "./present.ts";
 import {
@@ -71,7 +71,7 @@ async function look(
   const waits = status === "queued" || status === "retrying";
   const ranked =
     atMs === null && status === "queued" ? await rankOf(db, task, nowMs, of.policy.ageing) : null;
-  const held = waits ? await laneHoldAt(db, task.workflowType, task.contentType, momentMs) : null;
+  const [held = null] = waits ? await laneHoldsAt(db, [task], momentMs) : [];
   const reason = (held?.reason ?? null) as HoldReason | null;
   // Who held the slots at a past moment is not kept in a form that could be looked up quickly.
   const holders = atMs === null ? holdersFor(standing, task, reason) : [];

@@ -12,12 +12,11 @@ export interface LaneCount {
   scheduled: number;
   retrying: number;
   running: number;
-  oldestAgeSeconds: number | null;
 }
 
 /**
  * Every lane with tasks that are not over, by name. Each count stops at `most`: there may be more then. One step of
- * an index to each lane, and one to each of its priority levels for the oldest.
+ * an index to each lane.
  */
 export async function laneCounts(db: Queryable, most: number): Promise<LaneCount[]> {
   const { rows } = await db.query(
@@ -33,19 +32,13 @@ export async function laneCounts(db: Queryable, most: number): Promise<LaneCount
      counted as (
        select lane.*, (select count(*) from (select from tasks t where t.status = lane.status
                           and t.workflow_type = lane.workflow_type and t.content_type = lane.content_type
-                        order by t.created_at limit $1) few)::int as n,
-              case when lane.status = 'queued' then (
-                select min(head.aged_from) from generate_series(0, 100) as level (priority) cross join lateral (
-                  select t.aged_from from tasks t where t.status = 'queued' and t.workflow_type = lane.workflow_type
-                     and t.content_type = lane.content_type and t.priority = level.priority
-                   order by t.aged_from limit 1) head) end as oldest
+                        order by t.created_at limit $1) few)::int as n
          from lane)
      select workflow_type, content_type,
             coalesce(max(n) filter (where status = 'queued'), 0) as depth,
             coalesce(max(n) filter (where status = 'scheduled'), 0) as scheduled,
             coalesce(max(n) filter (where status = 'retrying'), 0) as retrying,
-            coalesce(max(n) filter (where status = 'running'), 0) as running,
-            extract(epoch from orchestrator_now() - max(oldest))::float8 as oldest_age_seconds
+            coalesce(max(n) filter (where status = 'running'), 0) as running
        from counted group by workflow_type, content_type order by workflow_type, content_type limit ${MAX_LANES}`,
     [most],
   );
@@ -56,7 +49,6 @@ export async function laneCounts(db: Queryable, most: number): Promise<LaneCount
     scheduled: row.scheduled,
     retrying: row.retrying,
     running: row.running,
-    oldestAgeSeconds: row.oldest_age_seconds,
   }));
 }
 

@@ -11,7 +11,7 @@ import { deadLetterIds } from "./dead-letters.ts";
 import { recordCallback } from "./facts.ts";
 import type { Position } from "./listing.ts";
 import { setPaused } from "./orchestrator.ts";
-import { laneHoldAt, listTasks, rankOf, type TaskSummaryRow, taskById, tasksByIds } from "./task-views.ts";
+import { laneHoldsAt, listTasks, rankOf, type TaskSummaryRow, taskById, tasksByIds } from "./task-views.ts";
 
 const all = async (store: TestStore): Promise<TaskSummaryRow[]> => await listTasks(store.db, { limit: 500 });
 
@@ -150,8 +150,9 @@ describe("dead letters", () => {
 describe("what held a lane", () => {
   it("is known for every moment, from when to when", async (t) => {
     const store = await openStore(t);
-    const hold = async (ms: number) =>
-      (await laneHoldAt(store.db, WORKFLOW, "default", NOW + ms))?.reason ?? null;
+    const lanes = ["default", "other"].map((contentType) => ({ workflowType: WORKFLOW, contentType }));
+    const heldAt = async (ms: number) => await laneHoldsAt(store.db, lanes, NOW + ms);
+    const hold = async (ms: number) => (await heldAt(ms))[0]?.reason ?? null;
     await store.db.transaction((tx) => setPaused(tx, true, "ada"));
     await store.enqueue({});
     const { cycleId } = await store.cycle();
@@ -164,12 +165,12 @@ describe("what held a lane", () => {
       [await hold(-1), await hold(0), await hold(90_000), await hold(120_000)],
       [null, "orchestrator_paused", "orchestrator_paused", null],
     );
-    const held = (await laneHoldAt(store.db, WORKFLOW, "default", NOW + MINUTE))!;
+    const [held, other] = await heldAt(MINUTE);
     assert.deepEqual(
-      [held.cycleId, held.fromMs],
+      [held?.cycleId, held?.fromMs],
       [cycleId, NOW],
       "one hold, since the first cycle that said so",
     );
-    assert.equal(await laneHoldAt(store.db, WORKFLOW, "other", NOW), null);
+    assert.equal(other, null);
   });
 });

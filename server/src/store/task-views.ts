@@ -234,21 +234,24 @@ export interface LaneHold {
   expectedAtMs: number | null;
 }
 
-/** What held a lane at a moment; null if nothing did. */
-export async function laneHoldAt(
+/** What held each of these lanes at a moment, in their order; null where nothing did. */
+export async function laneHoldsAt(
   db: Queryable,
-  workflowType: string,
-  contentType: string,
+  lanes: readonly { workflowType: string; contentType: string }[],
   atMs: number,
-): Promise<LaneHold | null> {
+): Promise<(LaneHold | null)[]> {
   const { rows } = await db.query(
-    `select reason, cause, expected_at, cycle_id, from_at from holds
-      where workflow_type = $1 and content_type = $2 and from_at <= $3 and (until_at is null or until_at > $3)
-      order by from_at desc limit 1`,
-    [workflowType, contentType, new Date(atMs)],
+    `select held.* from unnest($1::text[], $2::text[]) with ordinality as lane (workflow_type, content_type, place)
+       left join lateral (
+         select h.reason, h.cause, h.expected_at, h.cycle_id, h.from_at from holds h
+          where h.workflow_type = lane.workflow_type and h.content_type = lane.content_type
+            and h.from_at <= $3 and (h.until_at is null or h.until_at > $3)
+          order by h.from_at desc limit 1) held on true
+      order by lane.place`,
+    [lanes.map((lane) => lane.workflowType), lanes.map((lane) => lane.contentType), new Date(atMs)],
   );
-  const row = rows[0];
-  if (!row) return null;
-  const { reason, cause, cycle_id: cycleId, from_at: fromMs, expected_at: expectedAtMs } = row;
-  return { reason, cause, cycleId, fromMs, expectedAtMs };
+  return rows.map(
+    ({ reason, cause, cycle_id: cycleId, from_at: fromMs, expected_at: expectedAtMs }) =>
+      reason && { reason, cause, cycleId, fromMs, expectedAtMs },
+  );
 }

@@ -91,6 +91,8 @@ test("a queue, a day's money and the providers' limits stand in the figures", as
   const lane = '{workflow_type="writer",content_type="news"}';
   assert.equal(told.get(`orchestrator_queue_depth${lane}`), 2);
   assert.equal(told.get(`orchestrator_queue_oldest_age_seconds${lane}`), 90);
+  const { body: queue } = await house.api("GET", "/queue");
+  assert.deepEqual([queue.oldest_age_seconds, queue.lanes[0].oldest_age_seconds], [90, 90]);
   assert.equal(told.get("orchestrator_paused"), 1);
   assert.equal(told.get('orchestrator_budget_usd{part="cap"}'), 500);
   assert.ok((told.get("orchestrator_process_resident_memory_bytes") ?? 0) > 1e6);

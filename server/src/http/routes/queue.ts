@@ -5,7 +5,7 @@ import { laneName, weightOf, workOf } from "#core/share.ts";
 import type { Log } from "#log.ts";
 import type { Database } from "#store/database.ts";
 import { completedLastHour, type LaneCount, laneCounts, waitingCounts } from "#store/lane-counts.ts";
-import { laneHoldAt } from "#store/task-views.ts";
+import { type LaneHold, laneHoldsAt } from "#store/task-views.ts";
 import { createDeepLanes, DEEP, type DeepLanes } from "../deep-lanes.ts";
 import { time } from "../present.ts";
 import { defineRoute, type Route } from "../route.ts";
@@ -55,24 +55,23 @@ async function showQueue(db: Database, deep: DeepLanes) {
     completedLastHour(db),
   ]);
   const counted = await countLanes(db, { standing, counts, completed }, deep);
-  const lanes = await Promise.all(
-    counted.map(async (lane) => ({
-      lane: laneName(lane),
-      workflow_type: lane.workflowType,
-      content_type: lane.contentType,
-      depth: lane.depth,
-      depth_at_least: lane.atLeast,
-      depth_counted_at: time(lane.countedAtMs),
-      scheduled: lane.scheduled,
-      retrying: lane.retrying,
-      running: lane.running,
-      oldest_age_seconds: lane.oldestAgeSeconds,
-      completed_last_hour: lane.completed,
-      ...sharesOf(standing, lane, counted),
-      hold: await laneHold(db, standing, lane),
-      bounds: boundsOf(standing, lane),
-    })),
-  );
+  const held = await laneHoldsAt(db, counted, standing.nowMs);
+  const lanes = counted.map((lane, i) => ({
+    lane: laneName(lane),
+    workflow_type: lane.workflowType,
+    content_type: lane.contentType,
+    depth: lane.depth,
+    depth_at_least: lane.atLeast,
+    depth_counted_at: time(lane.countedAtMs),
+    scheduled: lane.scheduled,
+    retrying: lane.retrying,
+    running: lane.running,
+    oldest_age_seconds: oldestAgeOf(standing, lane),
+    completed_last_hour: lane.completed,
+    ...sharesOf(standing, lane, counted),
+    hold: shownHold(standing, lane, held[i] ?? null),
+    bounds: boundsOf(standing, lane),
+  }));
   const ages = lanes.flatMap((lane) => (lane.oldest_age_seconds === null ? [] : [lane.oldest_age_seconds]));
   return {
     depth: lanes.reduce((sum, lane) => sum + lane.depth, 0),
@@ -117,10 +116,17 @@ function isShallow({ depth }: LaneCount): boolean {
 function emptyLane(name: string, nowMs: number): Counted {
   const [workflowType, contentType] = name.split("/") as [string, string];
   return {
-    ...{ workflowType, contentType, oldestAgeSeconds: null, completed: 0 },
+    ...{ workflowType, contentType, completed: 0 },
     ...{ depth: 0, scheduled: 0, retrying: 0, running: 0 },
     ...{ atLeast: false, countedAtMs: nowMs, ahead: new Map() },
   };
+}
+
+/** Seconds; null where nothing waits. Among the first of each priority level is the oldest of all. */
+function oldestAgeOf({ of, nowMs }: Standing, lane: Counted): number | null {
+  const heads = of.lanes.find((one) => laneName(one) === laneName(lane))?.heads ?? [];
+  if (heads.length === 0) return null;
+  return Math.max(0, nowMs - Math.min(...heads.map(({ agedFromMs }) => agedFromMs))) / 1_000;
 }
 
 /** What the lane got of the last hour, and what its weight entitles it to among those that wait now. */
@@ -144,8 +150,7 @@ function sharesOf({ of }: Standing, lane: Counted, all: readonly Counted[]) {
 }
 
 /** What holds the lane, with the time at which its next task is expected to start. */
-async function laneHold(db: Database, standing: Standing, lane: Counted) {
-  const held = await laneHoldAt(db, lane.workflowType, lane.contentType, standing.nowMs);
+function shownHold(standing: Standing, lane: Counted, held: LaneHold | null) {
   if (!held) return null;
   const reason = held.reason as HoldReason;
   return holdOf({
