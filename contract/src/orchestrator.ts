@@ -134,7 +134,8 @@ export const Queue = z
         share: z.number().meta({ description: "Part of the last hour's completed tasks, 0 to 1" }),
         weight: z.number().meta({ description: "Of the lane in the policy × of its workflow" }),
         entitled_share: z.number().nullable().meta({
-          description: "Its weight among the lanes that wait now, 0 to 1; null if it does not wait",
+          description:
+            "Its weight among the lanes that wait now, 0 to 1; null if it does not wait, or is outside of its hours",
         }),
         received_share: z.number().nullable().meta({
           description: "Its part of the last hour's completed work among the same lanes; null without any",

@@ -207,6 +207,8 @@ test("other hours are proposed where tasks cost less then, kept to once approved
   const opens = begun - (begun % HOUR_MS) + 14 * HOUR_MS;
   const { hold } = (await house.api("GET", `/tasks/${waiting}`)).body;
   assert.deepEqual([hold.reason, hold.expected_start], ["outside_hours", new Date(opens).toISOString()]);
+  const [lane] = (await house.api("GET", "/queue")).body.lanes;
+  assert.deepEqual([lane.depth, lane.entitled_share], [1, null], "it competes with nobody until then");
   assert.equal(house.workflow("writer").deliveries.length, 24);
   await house.leap(opens - house.clock.nowMs());
   assert.equal((await house.api("GET", `/tasks/${waiting}`)).body.status, "completed");

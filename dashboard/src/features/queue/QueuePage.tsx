@@ -62,10 +62,10 @@ function Lanes() {
 /** Of a lane so deep that it is counted aside: how many there are at least, or when it was counted. */
 function Depth({ lane }: { lane: Lane }) {
   return (
-    <Text span title={`counted at ${exact(lane.depth_counted_at)}`}>
+    <span title={`counted at ${exact(lane.depth_counted_at)}`}>
       {count(lane.depth)}
       {lane.depth_at_least && "+"}
-    </Text>
+    </span>
   );
 }
 
@@ -74,7 +74,7 @@ function ageOf({ oldest_age_seconds: seconds }: Lane): string {
 }
 
 function HeldBy({ lane: { hold } }: { lane: Lane }) {
-  if (!hold) return <Text span>–</Text>;
+  if (!hold) return "–";
   return (
     <Stack gap={0}>
       <Box miw="max-content">

@@ -1,6 +1,7 @@
 /** The queue over HTTP, lane by lane: depth, age, throughput, shares, bounds, and what holds it. Decides nothing. */
 import { type HoldReason, Queue } from "@master-orchestrator/contract";
 import { holdOf } from "#core/explain.ts";
+import { isOpen } from "#core/hours.ts";
 import { laneName, weightOf, workOf } from "#core/share.ts";
 import type { Log } from "#log.ts";
 import type { Database } from "#store/database.ts";
@@ -130,11 +131,12 @@ function oldestAgeOf({ of, nowMs }: Standing, lane: Counted): number | null {
 }
 
 /** What the lane got of the last hour, and what its weight entitles it to among those that wait now. */
-function sharesOf({ of }: Standing, lane: Counted, all: readonly Counted[]) {
+function sharesOf({ of, nowMs }: Standing, lane: Counted, all: readonly Counted[]) {
   const part = (own: number, whole: number) => (whole > 0 ? own / whole : null);
   const total = (lanes: readonly Counted[], value: (lane: Counted) => number) =>
     lanes.reduce((sum, one) => sum + value(one), 0);
-  const waiting = all.filter((one) => one.depth > 0);
+  const competes = (one: Counted) => one.depth > 0 && isOpen(one, { policy: of.policy, nowMs });
+  const waiting = all.filter(competes);
   const work = (one: Counted) => workOf(one.completed, one, of);
   const weight = (one: Counted) => weightOf(one, of);
   return {
@@ -144,8 +146,8 @@ function sharesOf({ of }: Standing, lane: Counted, all: readonly Counted[]) {
         total(all, (one) => one.completed),
       ) ?? 0,
     weight: weight(lane),
-    entitled_share: lane.depth > 0 ? part(weight(lane), total(waiting, weight)) : null,
-    received_share: lane.depth > 0 ? part(work(lane), total(waiting, work)) : null,
+    entitled_share: competes(lane) ? part(weight(lane), total(waiting, weight)) : null,
+    received_share: competes(lane) ? part(work(lane), total(waiting, work)) : null,
   };
 }
 
