@@ -2,7 +2,6 @@
 import { Button, Center, Skeleton, Stack, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Problem } from "./Problem.tsx";
-import "./rows.css";
 
 export interface Column<Row> {
   title: string;

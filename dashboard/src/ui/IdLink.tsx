@@ -1,6 +1,5 @@
 /** The way to one thing by its id, of which the last twelve digits are told apart by people. */
 import { Link } from "react-router";
-import "./rows.css";
 
 export function IdLink({ to, id }: { to: string; id: string }) {
   return (

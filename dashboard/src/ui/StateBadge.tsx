@@ -1,6 +1,5 @@
 /** The state of a task, an execution or anything else with one: its colour and its word, never the colour alone. */
 import { words } from "../lib/format.ts";
-import "./rows.css";
 
 const COLORS: Readonly<Record<string, string>> = {
   completed: "teal",

@@ -79,8 +79,10 @@ test("a name that turns private after its registration is refused from then on",
     webhook_url: webhook_url.replace("n8n.internal", "N8N.internal."),
   });
   const [id] = await house.enqueue({ workflow_type: "named" });
-  const task = await house.task(id!);
-  assert.equal(task.status, "retrying");
+  const task = await house.until("it is refused", async () => {
+    const task = await house.task(id!);
+    return task.status === "retrying" && task;
+  });
   assert.match(task.errors[0].message, /not allowed/);
   assert.equal(writer.deliveries.length, 1);
 });
