@@ -57,6 +57,7 @@ async function showQueue(db: Database, deep: DeepLanes) {
   ]);
   const counted = await countLanes(db, { standing, counts, completed }, deep);
   const held = await laneHoldsAt(db, counted, standing.nowMs);
+  const [oldest, sharesOf] = [oldestAges(standing), sharesAmong(standing, counted)];
   const lanes = counted.map((lane, i) => ({
     lane: laneName(lane),
     workflow_type: lane.workflowType,
@@ -67,9 +68,9 @@ async function showQueue(db: Database, deep: DeepLanes) {
     scheduled: lane.scheduled,
     retrying: lane.retrying,
     running: lane.running,
-    oldest_age_seconds: oldestAgeOf(standing, lane),
+    oldest_age_seconds: oldest.get(laneName(lane)) ?? null,
     completed_last_hour: lane.completed,
-    ...sharesOf(standing, lane, counted),
+    ...sharesOf(lane),
     hold: shownHold(standing, lane, held[i] ?? null),
     bounds: boundsOf(standing, lane),
   }));
@@ -123,32 +124,37 @@ function emptyLane(name: string, nowMs: number): Counted {
   };
 }
 
-/** Seconds; null where nothing waits. Among the first of each priority level is the oldest of all. */
-function oldestAgeOf({ of, nowMs }: Standing, lane: Counted): number | null {
-  const heads = of.lanes.find((one) => laneName(one) === laneName(lane))?.heads ?? [];
-  if (heads.length === 0) return null;
-  return Math.max(0, nowMs - Math.min(...heads.map(({ agedFromMs }) => agedFromMs))) / 1_000;
+/** Seconds, by lane that has something waiting. Among the first of each priority level is the oldest of all. */
+function oldestAges({ of, nowMs }: Standing): Map<string, number> {
+  return new Map(
+    of.lanes
+      .filter(({ heads }) => heads.length > 0)
+      .map((lane) => {
+        const agedFromMs = Math.min(...lane.heads.map((head) => head.agedFromMs));
+        return [laneName(lane), Math.max(0, nowMs - agedFromMs) / 1_000];
+      }),
+  );
 }
 
-/** What the lane got of the last hour, and what its weight entitles it to among those that wait now. */
-function sharesOf({ of, nowMs }: Standing, lane: Counted, all: readonly Counted[]) {
+/** What a lane got of the last hour, and what its weight entitles it to among those that may start now. */
+function sharesAmong({ of, nowMs }: Standing, all: readonly Counted[]) {
   const part = (own: number, whole: number) => (whole > 0 ? own / whole : null);
-  const total = (lanes: readonly Counted[], value: (lane: Counted) => number) =>
-    lanes.reduce((sum, one) => sum + value(one), 0);
-  const competes = (one: Counted) => one.depth > 0 && isOpen(one, { policy: of.policy, nowMs });
-  const waiting = all.filter(competes);
+  const total = (lanes: Iterable<Counted>, value: (lane: Counted) => number) =>
+    [...lanes].reduce((sum, one) => sum + value(one), 0);
   const work = (one: Counted) => workOf(one.completed, one, of);
   const weight = (one: Counted) => weightOf(one, of);
-  return {
-    share:
-      part(
-        lane.completed,
-        total(all, (one) => one.completed),
-      ) ?? 0,
+  const competing = new Set(all.filter((one) => one.depth > 0 && isOpen(one, { policy: of.policy, nowMs })));
+  const [completed, weights, worked] = [
+    total(all, (one) => one.completed),
+    total(competing, weight),
+    total(competing, work),
+  ];
+  return (lane: Counted) => ({
+    share: part(lane.completed, completed) ?? 0,
     weight: weight(lane),
-    entitled_share: competes(lane) ? part(weight(lane), total(waiting, weight)) : null,
-    received_share: competes(lane) ? part(work(lane), total(waiting, work)) : null,
-  };
+    entitled_share: competing.has(lane) ? part(weight(lane), weights) : null,
+    received_share: competing.has(lane) ? part(work(lane), worked) : null,
+  });
 }
 
 /** What holds the lane, with the time at which its next task is expected to start. */
