@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Problem } from "@master-orchestrator/contract";
-import type pg from "pg";
+import pg from "pg";
 import { freshDatabase } from "#test/database.ts";
 import { type Database, openDatabase, type Queryable } from "./database.ts";
 import { ensureOrchestrator } from "./orchestrator.ts";
@@ -49,12 +49,14 @@ test("a replica that hangs in the middle of an answer loses the row too", {
   skip: process.platform === "linux" ? false : "only Linux tells a server that nobody reads",
 }, async (t) => {
   const { hanging, other } = await openTwo(t);
-  const streamOf = (tx: Queryable) =>
-    (tx as unknown as pg.Client & { connection: { stream: NodeJS.ReadableStream } }).connection.stream;
+  const connecting = t.mock.method(pg.Client.prototype, "connect");
   const hung = hanging.transaction(async (tx) => {
     await lockOrchestrator(tx);
     const answer = tx.query("select repeat('x', 1000) from generate_series(1, 50000)");
-    const stream = streamOf(tx);
+    const client = connecting.mock.calls[0]?.this as pg.Client & {
+      connection: { stream: NodeJS.ReadableStream };
+    };
+    const { stream } = client.connection;
     stream.pause();
     await Promise.all([answer, decide(other).finally(() => stream.resume())]);
   });

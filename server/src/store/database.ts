@@ -1,8 +1,8 @@
 /** Owns the connection to PostgreSQL: one pool, one way to open a transaction. Knows no table. */
-import type { Writable } from "node:stream";
 import { Problem } from "@master-orchestrator/contract";
 import pg from "pg";
-import { createPreparer } from "./prepared.ts";
+import type { Answer } from "./batch.ts";
+import { createPreparer, type Preparer } from "./prepared.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: rows are typed by the function that wrote the statement
 export type Row = Record<string, any>;
@@ -69,18 +69,21 @@ const types = {
  * process that hangs between two statements would keep a cycle waiting for the rows. Set per transaction, not per
  * session, so that a pooling proxy in between changes nothing.
  */
-const BEGIN =
-  "begin; set local statement_timeout = '30s'; set local idle_in_transaction_session_timeout = '1500ms'";
+const LIMITS = { statement_timeout: "30s", idle_in_transaction_session_timeout: "1500ms" };
+/** No query yet: a transaction may still say how it is isolated. */
+const BEGIN = ["begin", ...Object.entries(LIMITS).map(([name, value]) => `set local ${name} = '${value}'`)];
 
 /**
  * With the statistics of a moment ago the planner would rather read and hash whole tables; and a plan that was made while a
  * table was empty is kept while it grows. And a scan by bitmap never marks the dead entries of an index: in one that holds
  * only what lives, each would read all that has died again.
  */
-const BEGIN_BY_KEY = [
-  BEGIN,
-  ...["seqscan", "hashjoin", "mergejoin", "bitmapscan"].map((way) => `set local enable_${way} = off`),
-].join("; ");
+const LIMITS_BY_KEY = `select ${[
+  ...Object.entries(LIMITS),
+  ...["seqscan", "hashjoin", "mergejoin", "bitmapscan"].map((way) => [`enable_${way}`, "off"]),
+]
+  .map(([name, value]) => `set_config('${name}', '${value}', true)`)
+  .join(", ")}`;
 
 const WAIT_MS = 10_000;
 /** A pool of so few spares none of them: who has a transaction open may need another one beside it. */
@@ -93,7 +96,7 @@ export function openDatabase(options: {
   waitMs?: number;
   onError(error: Error): void;
 }): Database {
-  const preparer = createPreparer();
+  const preparer = createPreparer(types as pg.CustomTypesConfig);
   const settings: pg.PoolConfig = {
     onConnect: preparer.onConnect,
     connectionString: options.url,
@@ -135,18 +138,10 @@ export function openDatabase(options: {
   });
   return {
     query: (text, values) => busyOr(pool, pool.query(text, values)),
-    transaction: (work) => inTransaction(pool, BEGIN, work),
-    transactionByKey: (work) =>
-      inTransaction(pool, BEGIN_BY_KEY, (client) =>
-        work({
-          query: (text, values) => {
-            inOnePiece(client);
-            return preparer.query(client, text, values);
-          },
-        }),
-      ),
+    transaction: (work) => inTransaction(pool, preparer.query, BEGIN, work),
+    transactionByKey: (work) => inTransaction(pool, preparer.queryByName, ["begin", LIMITS_BY_KEY], work),
     byKey: {
-      query: (text, values) => alone(pool, (client) => preparer.query(client, text, values)),
+      query: (text, values) => alone(pool, preparer.queryByName, text, values),
     },
     steady: {
       query: (text, values) => {
@@ -246,34 +241,20 @@ async function withClient<T>(pool: pg.Pool, use: (client: pg.PoolClient) => Prom
   }
 }
 
-const corked = new WeakSet<pg.ClientBase>();
-
-/** What is sent on a connection in one turn of the event loop leaves in one piece: each costs a call of the system. */
-function inOnePiece(client: pg.ClientBase): void {
-  if (corked.has(client)) return;
-  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
-  corked.add(client);
-  stream.cork();
-  process.nextTick(() => {
-    corked.delete(client);
-    stream.uncork();
-  });
-}
-
+/** The beginning goes along with the first statements; if it fails, so do they. */
 function inTransaction<T>(
   pool: pg.Pool,
-  begin: string,
-  work: (client: pg.PoolClient) => Promise<T>,
+  query: Preparer["query"],
+  beginning: readonly string[],
+  work: (tx: Queryable) => Promise<T>,
 ): Promise<T> {
   return withClient(pool, async (client) => {
     try {
-      inOnePiece(client);
-      const begun = client.query(begin);
-      // The first statements need not wait for its answer; if it fails, so do they.
+      const begun = Promise.all(beginning.map((text) => query(client, text, [])));
       begun.catch(() => {});
-      const result = await work(client);
+      const result = await work({ query: (text, values) => query(client, text, values) });
       await begun;
-      await client.query("commit");
+      await query(client, "commit", []);
       return result;
     } catch (error) {
       await client.query("rollback").catch((failure: Error) => {
@@ -284,14 +265,16 @@ function inTransaction<T>(
   });
 }
 
-/** One statement in a transaction by key: sent with its beginning and its end, which after a failure is a rollback. */
-function alone<T>(pool: pg.Pool, send: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+/** One statement alone: a batch without a beginning of its own is a transaction from its first statement to its end. */
+function alone<R extends Row>(
+  pool: pg.Pool,
+  query: Preparer["query"],
+  text: string,
+  values: unknown[] = [],
+): Promise<Answer<R>> {
   return withClient(pool, async (client) => {
-    inOnePiece(client);
-    const sent = [client.query(BEGIN_BY_KEY), send(client), client.query("commit")] as const;
-    const failed = (await Promise.allSettled(sent)).find((one) => one.status === "rejected");
-    if (failed) throw failed.reason;
-    return await sent[1];
+    const [, answer] = await Promise.all([query(client, LIMITS_BY_KEY, []), query<R>(client, text, values)]);
+    return answer;
   });
 }
 

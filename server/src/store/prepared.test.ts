@@ -1,7 +1,7 @@
 /** Statements by key are planned once for each connection to the server itself; a name that was lost is made anew. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type pg from "pg";
+import pg from "pg";
 import { freshDatabase } from "#test/database.ts";
 import { openDatabase } from "./database.ts";
 import { isDatabaseOutage } from "./outage.ts";
@@ -66,35 +66,124 @@ test("after its columns have changed it fails once, as something that passes, an
   assert.equal((await db.byKey.query(FIND, [1])).rows[0]?.more, "more");
 });
 
-test("behind a proxy nothing has a name: whoever greets is not whoever answers", async () => {
-  const sent: unknown[] = [];
+/** A connection that greets as `greeting`, takes batches, and lets them end as `end` says; returns what it was sent. */
+function fakeClient(greeting: number, end: (batch: Batch) => void) {
+  const sent: unknown[][] = [];
+  const wire = new Proxy(
+    { stream: { cork() {}, uncork() {} } },
+    {
+      get: (target, message) =>
+        message === "stream" ? target.stream : (content: unknown) => sent.push([message, content]),
+    },
+  );
   const client = {
-    processID: 4711,
-    async query(statement: unknown) {
-      sent.push(statement);
-      return { rows: [{ pid: 815 }] };
+    processID: 815,
+    query(asked: unknown) {
+      if (typeof asked === "string") return Promise.resolve({ rows: [{ pid: greeting }] });
+      const batch = asked as Batch;
+      batch.submit(wire);
+      end(batch);
     },
   } as unknown as pg.ClientBase;
-  const preparer = createPreparer();
+  return { client, sent };
+}
+
+interface Batch {
+  submit(connection: unknown): void;
+  handleCommandComplete(message: { text: string }): void;
+  handleReadyForQuery(): void;
+  handleError(error: unknown): void;
+}
+
+const succeeds = (batch: Batch) => {
+  batch.handleCommandComplete({ text: "UPDATE 2" });
+  batch.handleReadyForQuery();
+};
+const CHANGE = "update kept set name = $1";
+const types = pg.types as unknown as pg.CustomTypesConfig;
+
+test("behind a proxy nothing has a name: whoever greets is not whoever answers", async () => {
+  const { client, sent } = fakeClient(4711, succeeds);
+  const preparer = createPreparer(types);
   await preparer.onConnect(client);
-  await preparer.query(client, FIND, [1]);
-  assert.equal(sent[1], FIND, "a text, without a name");
+  for (const _ of [1, 2]) {
+    sent.length = 0;
+    assert.deepEqual(await preparer.queryByName(client, CHANGE, ["new"]), { rows: [], rowCount: 2 });
+    assert.deepEqual(sent[0], ["parse", { name: "", text: CHANGE }]);
+  }
+});
+
+test("what a connection has taken in once is neither parsed nor described again", async () => {
+  const { client, sent } = fakeClient(815, succeeds);
+  const preparer = createPreparer(types);
+  await preparer.onConnect(client);
+  await preparer.queryByName(client, CHANGE, ["new"]);
+  assert.deepEqual(
+    sent.splice(0).map(([message]) => message),
+    ["parse", "bind", "describe", "execute", "sync"],
+  );
+  await preparer.queryByName(client, CHANGE, ["newer"]);
+  assert.deepEqual(
+    sent.map(([message]) => message),
+    ["bind", "execute", "sync"],
+  );
+});
+
+test("a name whose batch failed may or may not be there: it is closed before it is given again", async () => {
+  let fails = true;
+  const { client, sent } = fakeClient(815, (batch) =>
+    fails ? batch.handleError(new Error("deadlock")) : succeeds(batch),
+  );
+  const preparer = createPreparer(types);
+  await preparer.onConnect(client);
+  await assert.rejects(preparer.queryByName(client, CHANGE, ["new"]), /deadlock/);
+  fails = false;
+  sent.length = 0;
+  await preparer.queryByName(client, CHANGE, ["new"]);
+  assert.deepEqual(
+    sent.map(([message]) => message),
+    ["close", "parse", "bind", "describe", "execute", "sync"],
+  );
 });
 
 test("a server that does not know a name after all is sent no more of them", async () => {
-  const sent: unknown[] = [];
-  const client = {
-    processID: 815,
-    async query(statement: unknown) {
-      sent.push(statement);
-      if (typeof statement === "object")
-        throw Object.assign(new Error("no such statement"), { code: "26000" });
-      return { rows: [{ pid: 815 }] };
-    },
-  } as unknown as pg.ClientBase;
-  const preparer = createPreparer();
+  const { client, sent } = fakeClient(815, (batch) =>
+    batch.handleError(Object.assign(new Error("no such statement"), { code: "26000" })),
+  );
+  const preparer = createPreparer(types);
   await preparer.onConnect(client);
-  await assert.rejects(preparer.query(client, FIND, [1]), (error) => isDatabaseOutage(error));
-  await preparer.query(client, FIND, [1]);
-  assert.equal(sent.at(-1), FIND);
+  await assert.rejects(preparer.queryByName(client, CHANGE, ["new"]), (error) => isDatabaseOutage(error));
+  sent.length = 0;
+  await assert.rejects(preparer.queryByName(client, CHANGE, ["new"]));
+  assert.deepEqual(sent[0], ["parse", { name: "", text: CHANGE }]);
+});
+
+test("a batch stands or falls as a whole, and the connection goes on", async (t) => {
+  const db = await openOne(t);
+  const sent = db.transactionByKey((tx) =>
+    Promise.allSettled([
+      tx.query("update kept set name = $1 where id = 1", ["changed"]),
+      tx.query("insert into kept values ($1, 'twice')", [1]),
+      tx.query(FIND, [2]),
+    ]).then((all) => {
+      assert.deepEqual(
+        all.map((one) => one.status),
+        ["rejected", "rejected", "rejected"],
+      );
+      throw new Error("as all of them");
+    }),
+  );
+  await assert.rejects(sent, /as all of them/);
+  assert.equal((await db.byKey.query(FIND, [1])).rows[0]?.name, "row 1");
+  assert.equal((await db.byKey.query("select null::int as none, 7::bigint as seven", [])).rows[0]?.seven, 7);
+});
+
+test("a row that cannot be read fails its statement, not the process", async (t) => {
+  const db = await openOne(t);
+  t.mock.method(Date, "parse", () => {
+    throw new Error("unreadable");
+  });
+  await assert.rejects(db.byKey.query("select '2026-01-01Z'::timestamptz as at", []), /unreadable/);
+  t.mock.restoreAll();
+  assert.deepEqual((await db.byKey.query("select '1970-01-01Z'::timestamptz as at", [])).rows, [{ at: 0 }]);
 });
