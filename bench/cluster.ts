@@ -1,8 +1,10 @@
 /** A PostgreSQL of the bench's own: embedded, in a temporary directory, with the settings that the service uses. */
+
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type pg from "pg";
 import { startEmbedded } from "../server/src/store/embedded/index.ts";
 
 export async function withCluster<T>(
@@ -20,6 +22,21 @@ export async function withCluster<T>(
     await server.stop();
     await rm(dataDir, { recursive: true, force: true });
   }
+}
+
+/** With this a server keeps the log's files that `recycleWal` leaves. */
+export const KEEPS_WAL = { min_wal_size: "1GB" };
+
+/**
+ * Brings the server where one is that has run for a while: `files` files of its log, of 16 MiB each, lie ready to be written again. A new
+ * server has none, and stops every commit for 30 to 100 ms whenever it makes one.
+ */
+export async function recycleWal(db: pg.Client, files: number): Promise<void> {
+  for (let i = 0; i < files; i++) {
+    await db.query("select pg_logical_emit_message(true, 'bench', 'a file of its own')");
+    await db.query("select pg_switch_wal()");
+  }
+  await db.query("checkpoint");
 }
 
 function endPostmaster(dataDir: string): void {

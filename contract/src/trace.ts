@@ -83,7 +83,10 @@ export function attemptSpan(task: TraceContext, executionId: string, attempt: nu
   return { ...task, spanId: spanId === NO_SPAN ? task.spanId : spanId };
 }
 
+/** Cut from the end of a random UUID: the system's random bytes are asked for many UUIDs at once. Never all zeros. */
 function chance(bytes: number): string {
-  const made = crypto.getRandomValues(new Uint8Array(bytes));
-  return Array.from(made, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto
+    .randomUUID()
+    .replaceAll("-", "")
+    .slice(-2 * bytes);
 }

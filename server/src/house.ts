@@ -133,16 +133,15 @@ async function startEngine(
   const { decide } = foundation.options;
   // A clock of a test's own stands still while the database waits, and moves only when it is moved.
   const ownClock = foundation.options.clock !== undefined;
-  const patienceMs = ownClock ? 0 : PATIENCE_MS;
   const cycle = cyclesInBites({
-    ...{ db, outbox, replicaId, localNowMs: clock.nowMs, patienceMs, decide, log },
+    ...{ db, outbox, replicaId, localNowMs: clock.nowMs, decide, log },
   });
   const loop = startLoop({
     clock,
     tickIntervalMs: config.tickIntervalMs,
     lastTickMs: await lastTick(db),
     maxLeadMs: ownClock ? 0 : MAX_LEAD_MS,
-    patienceMs,
+    patienceMs: ownClock ? 0 : PATIENCE_MS,
     async run(trigger) {
       const beganMs = clock.monotonicMs();
       const outcome = await cycle(trigger);

@@ -56,8 +56,6 @@ import { revenueLibrary } from "#store/revenue.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const SETTLED_WITHIN_MS = 5_000;
-/** How long what callers record gathers between two writes of it. */
-const GATHER_MS = 8;
 
 /** Every route of the service, with what it works on. */
 export function buildRoutes(foundation: Foundation): Route[] {
@@ -72,7 +70,7 @@ export function buildRoutes(foundation: Foundation): Route[] {
   };
   const wake = () => late.loop?.wake();
   const wakeSoon = () => late.loop?.wakeSoon();
-  const recorder = openRecorder(db, () => clock.gather(GATHER_MS));
+  const recorder = openRecorder(db, clock.gather);
   const requests = { db, recorder, wake, settled: () => loop().settled(SETTLED_WITHIN_MS) };
   const state = { db, version: manifest.version, nextTickMs: () => loop().nextTickMs() };
   late.live = openLiveFeed({ db, clock, log, status: () => showOrchestrator(state) });

@@ -24,8 +24,8 @@ async function openSite(t: TestContext) {
   await insertPolicyVersion(db, 1, { policy: Policy.parse({}), comment: null, changedBy: "the test" });
   const cycle = (kind: Trigger["kind"], boundaryMs: number, waitMs = 0, patienceMs = 0) =>
     runCycle(
-      { db, outbox, replicaId: "r1", localNowMs: Date.now, patienceMs },
-      { kind, boundaryMs, intervalMs: INTERVAL_MS, waitMs },
+      { db, outbox, replicaId: "r1", localNowMs: Date.now },
+      { kind, boundaryMs, intervalMs: INTERVAL_MS, waitMs, patienceMs },
     );
   const ticks = async () => (await db.query("select boundary, drift_ms from ticks order by 1")).rows;
   return { ...database, cycle, ticks };

@@ -22,6 +22,8 @@ export interface Trigger {
   intervalMs: number;
   /** How long a tick that comes early waits for its boundary, the row in its hands; further ahead it gives up. */
   waitMs: number;
+  /** How long signs of life may wait for more of their run. */
+  patienceMs: number;
 }
 
 export interface CycleOutcome {
@@ -53,8 +55,6 @@ export interface CycleContext {
   replicaId: string;
   /** The local clock, in epoch milliseconds: only to say how far it is from the database's. */
   localNowMs(): number;
-  /** How long signs of life may wait for more of their run. */
-  patienceMs?: number;
   /** What stands for `plan`; tests let it fail. */
   decide?: ((snapshot: Snapshot) => Plan) | undefined;
 }
@@ -81,7 +81,7 @@ export async function runCycle(
     const { cycleId, boundaryMs } = idle;
     if (asked.kind === "tick" && boundaryMs === null) return { ...idle, nextDueMs: null };
     const tick = boundaryMs === null ? null : { boundaryMs, intervalMs: asked.intervalMs };
-    const { patienceMs = 0 } = context;
+    const { patienceMs } = asked;
     const snapshot = await readSnapshot(tx, locked, { tick, patienceMs, ...intake });
     const { decisions } = (context.decide ?? plan)(snapshot);
     const trigger = boundaryMs === null ? "wake" : "tick";

@@ -118,10 +118,10 @@ async function takeAll(state: DispatcherState): Promise<void> {
     while (state.wanted && !state.stopped && state.inFlight.size < MAX_IN_FLIGHT) {
       state.wanted = false;
       const limit = MAX_IN_FLIGHT - state.inFlight.size;
-      const { messages, more } = await state.context.outbox.take(limit);
+      const { messages, more, removed } = await state.context.outbox.take(limit);
       // Without more these were all. A wake-up that came during the look is not lost.
       if (more) state.wanted = true;
-      await deliverAll(state, messages);
+      await Promise.all([deliverAll(state, messages), removed]);
       await state.context.clock.gather(GATHER_MS);
     }
   } catch (error) {

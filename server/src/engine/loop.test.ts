@@ -15,6 +15,8 @@ interface Run {
   askedAt: number;
   beganAt: number;
   boundary: number | null;
+  /** How long signs of life were to wait in it. */
+  patienceMs: number;
 }
 
 /** A loop over a cycle that does nothing but take its time, on two clocks that can be set apart. */
@@ -56,7 +58,7 @@ class Site {
     return this.time.nowMs() + this.databaseStepMs;
   }
 
-  async #run({ kind, boundaryMs, intervalMs, waitMs }: Trigger): Promise<CycleOutcome> {
+  async #run({ kind, boundaryMs, intervalMs, waitMs, patienceMs }: Trigger): Promise<CycleOutcome> {
     const askedAt = this.#now - START;
     if (this.failing-- > 0) throw new Error("the database is away");
     const earlyMs = boundaryMs - this.#now;
@@ -67,7 +69,8 @@ class Site {
     const boundary = nowMs >= boundaryMs && !this.taken.has(newest) ? newest : null;
     if (boundary !== null) this.taken.add(boundary);
     const ran = kind === "wake" || boundary !== null;
-    this.runs.push({ kind, askedAt, beganAt: nowMs - START, boundary: boundary && boundary - START });
+    const beganAt = nowMs - START;
+    this.runs.push({ kind, askedAt, beganAt, boundary: boundary && boundary - START, patienceMs });
     if (ran && this.wakeTakesMs > 0) await this.#pass(this.wakeTakesMs);
     const idle = { cycleId: "c", dispatched: 0, messages: 0, again: false, nextDueMs: null };
     return { ...idle, recoveries: [], adapt: null, decisions: [], boundaryMs: boundary, nowMs, localMs, ran };
@@ -241,6 +244,20 @@ test("signs of life wake one cycle between them, within the patience, and what m
   site.loop.wake();
   await site.time.advance(0);
   assert.equal(site.runs.length, before + 2);
+  await site.stop();
+});
+
+test("the longer cycles take, the longer signs of life may wait, up to two seconds", async () => {
+  const site = new Site().start({ patienceMs: 300 });
+  await site.time.advance(100);
+  const asked: number[] = [];
+  for (const takesMs of [10, 100, 900]) {
+    site.wakeTakesMs = takesMs;
+    site.loop.wake();
+    await site.time.advance(2_500);
+    asked.push(site.runs.at(-1)?.patienceMs as number);
+  }
+  assert.deepEqual(asked, [300, 600, 2_000]);
   await site.stop();
 });
 

@@ -17,13 +17,18 @@ const FADES_TO = 0.995;
  */
 const GATHER_SHARE = 1 / 3;
 const GATHER_MS = { least: 5, most: 30 } as const;
-/** How long signs of life may wait to be folded in together with more of their run. */
+/**
+ * How long signs of life may wait to be folded in together with more of their run: longer where cycles are long, since a short
+ * run lasts several of them then.
+ */
 export const PATIENCE_MS = 300;
+const PATIENCE_CYCLES = 6;
+const MOST_PATIENCE_MS = 2_000;
 
 export interface Loop {
   /** Something was recorded: run a cycle now. Wake-ups while one runs become one more cycle. */
   wake(): void;
-  /** A sign of life was recorded: a cycle within `patienceMs` is soon enough. */
+  /** A sign of life was recorded: a cycle within the patience is soon enough. */
   wakeSoon(): void;
   /** Resolves when a cycle that began after this call has ended. Rejects after `deadlineMs`. */
   settled(deadlineMs: number): Promise<void>;
@@ -39,7 +44,7 @@ export interface LoopContext {
   tickIntervalMs: number;
   /** At most `MAX_LEAD_MS`; 0 where time does not pass while the database waits. */
   maxLeadMs: number;
-  /** 0: at once. */
+  /** How long signs of life wait at the least. 0: never. */
   patienceMs: number;
   run(trigger: Trigger): Promise<CycleOutcome>;
   lastTickMs: number | null;
@@ -61,7 +66,8 @@ interface LoopState {
   boundaryMs: number;
   /** The database's clock less ours, as the last cycle saw it: the database's counts. */
   aheadMs: number;
-  /** What a wake-up has taken lately, at the most. */
+  /** What the last wake-up took, and what one has taken lately at the most. */
+  lastMs: number;
   longestMs: number;
   /** The cycle in progress, if any. */
   running: Promise<void> | null;
@@ -88,6 +94,7 @@ export function startLoop(context: LoopContext): Loop {
     stopped: false,
     boundaryMs: missed ? current : current + tickIntervalMs,
     aheadMs: 0,
+    lastMs: 0,
     longestMs: 0,
     running: null,
     wanted: true,
@@ -122,7 +129,8 @@ function wake(state: LoopState): void {
 
 /** Cycles that run meanwhile know themselves what they leave waiting, and for how long. */
 function wakeSoon(state: LoopState): void {
-  const { clock, patienceMs } = state.context;
+  const { clock } = state.context;
+  const patienceMs = patienceOf(state);
   if (patienceMs === 0) wake(state);
   if (patienceMs === 0 || state.soon || state.stopped) return;
   state.soon = true;
@@ -149,7 +157,8 @@ function pump(state: LoopState): void {
     const startedMs = clock.nowMs();
     void exclusively(state, () => run(trigger(state, "wake"))).then(
       (outcome) => {
-        state.longestMs = Math.max(clock.nowMs() - startedMs, state.longestMs * FADES_TO);
+        state.lastMs = clock.nowMs() - startedMs;
+        state.longestMs = Math.max(state.lastMs, state.longestMs * FADES_TO);
         afterCycle(state, outcome);
       },
       (error) => afterError(state, error),
@@ -159,7 +168,13 @@ function pump(state: LoopState): void {
 
 function trigger(state: LoopState, kind: Trigger["kind"]): Trigger {
   const { boundaryMs, context } = state;
-  return { kind, boundaryMs, intervalMs: context.tickIntervalMs, waitMs: context.maxLeadMs };
+  const { tickIntervalMs: intervalMs, maxLeadMs: waitMs } = context;
+  return { kind, boundaryMs, intervalMs, waitMs, patienceMs: patienceOf(state) };
+}
+
+function patienceOf({ context: { patienceMs }, lastMs }: LoopState): number {
+  if (patienceMs === 0) return 0;
+  return Math.max(patienceMs, Math.min(PATIENCE_CYCLES * lastMs, MOST_PATIENCE_MS));
 }
 
 /** One cycle at a time in this process: a second would only wait for the row. */

@@ -49,6 +49,29 @@ describe("calls that come while a write is under way", () => {
   });
 });
 
+it("between two writes more is gathered, and whoever waits is told what the last one took", async () => {
+  const { groups, write, end } = slowly((n: number) => n);
+  const took: number[] = [];
+  const gathered = Promise.withResolvers<void>();
+  const call = groupCommit(write, {
+    maxItems: 9,
+    gather(tookMs) {
+      took.push(tookMs);
+      return gathered.promise;
+    },
+  });
+  const first = call(1);
+  await end();
+  const others = [call(2), call(3)];
+  assert.deepEqual(groups, [[1]]);
+  gathered.resolve();
+  await first;
+  await end();
+  await Promise.all(others);
+  assert.deepEqual(groups, [[1], [2, 3]]);
+  assert.ok(took.every((ms) => ms > 0));
+});
+
 describe("a write that fails", () => {
   it("is repeated one by one, so that only the bad item is told", async () => {
     const write = async (items: number[]) => {

@@ -5,10 +5,10 @@ export interface GroupCommitOptions<In> {
   /** Two items with one key never share a write. */
   keyOf?(item: In): string;
   /**
-   * Awaited between two writes that follow each other: what gathers meanwhile shares the next one, and
-   * planning a statement costs as much for one item as for twenty.
+   * Awaited between two writes that follow each other, told what the last one took: what gathers meanwhile shares the next
+   * one, and planning a statement costs as much for one item as for twenty.
    */
-  gather?(): Promise<void>;
+  gather?(tookMs: number): Promise<void>;
 }
 
 /**
@@ -57,8 +57,9 @@ export function groupCommit<In, Out>(
   async function writeAll(): Promise<void> {
     writing = true;
     while (waiting.length > 0) {
+      const beganMs = performance.now();
       await writeGroup(nextGroup());
-      await options.gather?.();
+      await options.gather?.(performance.now() - beganMs);
     }
     writing = false;
   }

@@ -20,8 +20,9 @@ export interface Outbox {
   send(tx: Queryable, messages: readonly Message[]): Promise<void>;
   /**
    * Takes messages for this process alone, whole bites of them: about `limit` at the most, and `more` if others may be left.
+   * They may be delivered at once; `removed` resolves when nothing is left of them.
    */
-  take(limit: number): Promise<{ messages: Message[]; more: boolean }>;
+  take(limit: number): Promise<{ messages: Message[]; more: boolean; removed: Promise<void> }>;
   stop(): Promise<void>;
 }
 
@@ -59,11 +60,10 @@ export async function openOutbox(db: Database, onError: (error: Error) => void):
       const batchSize = Math.ceil(limit / MAX_TOGETHER);
       const jobs: Job<{ messages: Message[] }>[] = await boss.fetch(QUEUE, { batchSize, ...byKey });
       // Taken is taken: a job that stayed would only have to be looked after.
-      if (jobs.length > 0) {
-        const ids = jobs.map((job) => job.id);
-        await boss.deleteJob(QUEUE, ids, byKey);
-      }
-      return { messages: jobs.flatMap((job) => job.data.messages), more: jobs.length === batchSize };
+      const ids = jobs.map((job) => job.id);
+      const removed = ids.length > 0 ? boss.deleteJob(QUEUE, ids, byKey).then(() => {}) : Promise.resolve();
+      const messages = jobs.flatMap((job) => job.data.messages);
+      return { messages, more: jobs.length === batchSize, removed };
     },
     stop: () => boss.stop({ graceful: false }),
   };

@@ -20,9 +20,16 @@ export interface Recorder {
   enqueue(request: EnqueueRequest): Promise<EnqueueOutcome>;
 }
 
-/** `gather` is awaited between two writes of one door that follow each other. */
-export function openRecorder(db: Database, gather: () => Promise<void>): Recorder {
+/** How long more of the same may come between two writes of one door. */
+const GATHER_MS = { least: 2, most: 8 } as const;
+
+/**
+ * `wait` is awaited between two writes of one door that follow each other. Runs wait for what they report, so that lasts as long
+ * as the last write took; for what is enqueued its caller alone waits, who is answered together with more others.
+ */
+export function openRecorder(db: Database, wait: (ms: number) => Promise<void>): Recorder {
   const maxItems = MAX_GROUP;
+  const gather = (tookMs: number) => wait(Math.min(Math.max(tookMs, GATHER_MS.least), GATHER_MS.most));
   return {
     callback: groupCommit((reports: CallbackReport[]) => recordCallbacks(db.byKey, reports), {
       maxItems,
@@ -36,7 +43,7 @@ export function openRecorder(db: Database, gather: () => Promise<void>): Recorde
     }),
     enqueue: groupCommit((requests: EnqueueRequest[]) => enqueueEach(db.byKey, requests), {
       maxItems,
-      gather,
+      gather: () => wait(GATHER_MS.most),
     }),
   };
 }
