@@ -11,8 +11,17 @@ import type { AuditEntry } from "#store/audit.ts";
 import { type Asked, auditEntry } from "./audit.ts";
 import { requireAccess } from "./auth.ts";
 import { takeBody } from "./body.ts";
+import { IncomingCall } from "./call.ts";
 import { problemAnswer, wrongField } from "./problem.ts";
-import { type Answer, type Caller, type HeaderLookup, isSchema, type Method, type Route } from "./route.ts";
+import {
+  type Answer,
+  type Call,
+  type Caller,
+  type HeaderLookup,
+  isSchema,
+  type Method,
+  type Route,
+} from "./route.ts";
 import { CLIENT_HEADER } from "./session.ts";
 import { traceRequest } from "./spans.ts";
 import { noSuchRoute } from "./unmatched.ts";
@@ -179,23 +188,9 @@ async function serve(asked: Asked, request: FastifyRequest, reply: FastifyReply,
   const query = route.raw ? {} : readQuery(route, request.query as Record<string, unknown>);
   const body = await takeBody(route, request.raw);
   asked.body = body.value;
-  return route.handle({
-    params,
-    query,
-    body: body.value,
-    rawBody: body.raw,
-    headers,
-    caller,
-    remark: (remark) => void Object.assign(asked.remark, remark),
-    trace,
-    // Few ask for them, and both are dear to make.
-    get url() {
-      return new URL(options.publicUrl + request.url);
-    },
-    get signal() {
-      return goneSignal(reply);
-    },
-  });
+  const remark: Call["remark"] = (remark) => void Object.assign(asked.remark, remark);
+  const read = { params, query, body: body.value, rawBody: body.raw, headers, caller, remark, trace };
+  return route.handle(new IncomingCall(read, { request, reply, publicUrl: options.publicUrl }));
 }
 
 function lookup(message: IncomingMessage): HeaderLookup {
@@ -275,16 +270,6 @@ function refuseNul(values: Record<string, unknown>, where: string): void {
       errors: [{ path: `${where}/${name}`, message }],
     });
   }
-}
-
-function goneSignal(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  const onClose = () => {
-    if (!reply.raw.writableFinished) controller.abort();
-  };
-  if (reply.raw.closed) onClose();
-  else reply.raw.once("close", onClose);
-  return controller.signal;
 }
 
 function send(reply: FastifyReply, request: FastifyRequest, answer: Answer): FastifyReply {
