@@ -29,7 +29,7 @@ export const KEEPS_WAL = { min_wal_size: "1GB" };
 
 /**
  * Brings the server where one is that has run for a while: `files` files of its log, of 16 MiB each, lie ready to be written again. A new
- * server has none, and stops every commit for 30 to 100 ms whenever it makes one.
+ * server has none, and stops every commit for 30 to 60 ms whenever it makes one.
  */
 export async function recycleWal(db: pg.Client, files: number): Promise<void> {
   for (let i = 0; i < files; i++) {

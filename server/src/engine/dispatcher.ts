@@ -121,7 +121,8 @@ async function takeAll(state: DispatcherState): Promise<void> {
       const { messages, more, removed } = await state.context.outbox.take(limit);
       // Without more these were all. A wake-up that came during the look is not lost.
       if (more) state.wanted = true;
-      await Promise.all([deliverAll(state, messages), removed]);
+      await deliverAll(state, messages);
+      await removed;
       await state.context.clock.gather(GATHER_MS);
     }
   } catch (error) {

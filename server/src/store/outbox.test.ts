@@ -96,6 +96,24 @@ describe("the outbox", () => {
     assert.deepEqual(rows, [{ jobs: 0 }]);
   });
 
+  it("hands out what it cannot remove, says so, and never hands it out again", async (t) => {
+    const { db } = await openStore(t);
+    const errors: string[] = [];
+    const byKey: typeof db.byKey = {
+      query: (text, values) =>
+        /delete from/i.test(text)
+          ? Promise.reject(new Error("the disk is full"))
+          : db.byKey.query(text, values),
+    };
+    const outbox = await openOutbox({ ...db, byKey }, (error) => void errors.push(error.message));
+    t.after(() => outbox.stop());
+    const sent = [message()];
+    await db.transaction((tx) => outbox.send(tx, sent));
+    assert.deepEqual((await take(outbox, 10)).messages, sent);
+    assert.deepEqual(errors, ["the disk is full"]);
+    assert.deepEqual(await take(outbox, 10), NOTHING);
+  });
+
   it("has nothing to do with nothing", async (t) => {
     const { db, one } = await openBoth(t);
     await one.send(db, []);

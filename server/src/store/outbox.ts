@@ -20,7 +20,8 @@ export interface Outbox {
   send(tx: Queryable, messages: readonly Message[]): Promise<void>;
   /**
    * Takes messages for this process alone, whole bites of them: about `limit` at the most, and `more` if others may be left.
-   * They may be delivered at once; `removed` resolves when nothing is left of them.
+   * They may be delivered at once; `removed` resolves when nothing is left of them, or when that failed: nobody is handed
+   * them again, and what is left goes by itself.
    */
   take(limit: number): Promise<{ messages: Message[]; more: boolean; removed: Promise<void> }>;
   stop(): Promise<void>;
@@ -61,7 +62,8 @@ export async function openOutbox(db: Database, onError: (error: Error) => void):
       const jobs: Job<{ messages: Message[] }>[] = await boss.fetch(QUEUE, { batchSize, ...byKey });
       // Taken is taken: a job that stayed would only have to be looked after.
       const ids = jobs.map((job) => job.id);
-      const removed = ids.length > 0 ? boss.deleteJob(QUEUE, ids, byKey).then(() => {}) : Promise.resolve();
+      const removed =
+        ids.length > 0 ? boss.deleteJob(QUEUE, ids, byKey).then(() => {}, onError) : Promise.resolve();
       const messages = jobs.flatMap((job) => job.data.messages);
       return { messages, more: jobs.length === batchSize, removed };
     },
